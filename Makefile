@@ -1,0 +1,43 @@
+# Two commands do all on a fresh machine: `make up` and `make test`. Both first see to the tool chain.
+PYTHON ?= python3
+VENV   := .venv/bin/python
+IN     := $(VENV) -m sandbox exec --
+
+.PHONY: help toolchain up down shell status test test-long check format clean
+help: ## Show the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+toolchain: ## Find, fetch or build pulumi, its plugins and the cluster's programs
+	@$(PYTHON) -m toolchain
+
+up: toolchain ## Start the sandbox and deploy the dev stack into it
+	@$(VENV) -m sandbox up
+	@$(IN) pulumi up --yes --stack dev --policy-pack policy
+
+down: ## Destroy the dev stack and stop everything
+	@$(VENV) -m sandbox down --destroy
+
+shell: ## A shell in which pulumi, kubectl and az reach the sandbox
+	@$(IN) $${SHELL:-/bin/sh}
+
+status: ## What runs, and where
+	@$(VENV) -m sandbox status
+
+test: toolchain check ## The suite of every day
+	@$(VENV) -m pytest -q -m "not long"
+
+test-long: toolchain ## The rest: every direction, foreign clients, faults
+	@$(VENV) -m pytest -q -m long
+
+check: ## Format, lint and types
+	@$(VENV) -m ruff format --check --quiet .
+	@$(VENV) -m ruff check --quiet .
+	@$(VENV) -m mypy
+
+format: ## Mend what the formatter and linter can
+	@$(VENV) -m ruff format --quiet .
+	@$(VENV) -m ruff check --quiet --fix .
+
+clean: ## Remove the sandbox's state (not the tool chain)
+	@$(VENV) -m sandbox down
+	@rm -rf .local/sandbox

@@ -1,0 +1,32 @@
+"""The stack's program: settings -> components -> outputs."""
+
+import pulumi
+
+from components import (
+    ArcGateway,
+    ConnectedCluster,
+    EndpointAllowlist,
+    GatewayAssociation,
+    ProxySettings,
+    outputs,
+    settings,
+)
+
+stack = settings.load(pulumi.Config("arc-gateway"))
+
+gateway = ArcGateway(stack.gateway.name, settings.gateway_args(stack))
+
+proxies = {name: ProxySettings(name, settings.proxy_args(stack, name)) for name in stack.proxies}
+
+clusters = {
+    name: (GatewayAssociation if cluster.existing else ConnectedCluster)(
+        name, settings.cluster_args(stack, name, gateway, proxies)
+    )
+    for name, cluster in stack.clusters.items()
+}
+
+allowlist = EndpointAllowlist("allowlist", settings.allowlist_args(stack, gateway))
+
+pulumi.export("gateway", outputs.gateway(gateway))
+pulumi.export("clusters", {name: outputs.cluster(cluster) for name, cluster in clusters.items()})
+pulumi.export("allowlist", outputs.allowlist(allowlist))

@@ -1,0 +1,65 @@
+"""What the sandbox runs: long-lived local processes, each with a sign of readiness."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of the sandbox.
+
+    Attributes:
+        name: unique; also the name of its log.
+        argv: the program, absolute, and its arguments. No argument is a secret.
+        ready: looked at every few milliseconds until true; must not block for more than a second.
+        env: environment variables besides those of the supervisor.
+        after: names of services that must be ready before it starts.
+        prepare: called just before each start, for its folders and configuration files.
+        ports: names of the `Home.port`s that it listens on, to tell an occupied port from a broken service.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    ready: Callable[[], bool]
+    env: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    prepare: Callable[[], None] | None = None
+    ports: tuple[str, ...] = ()
+
+
+def listening(port: int) -> Callable[[], bool]:
+    """Ready when the loopback port accepts a connection."""
+
+    def ready() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+        except OSError:
+            return False
+        return True
+
+    return ready
+
+
+def answering(url: str, roots: Path, headers: Mapping[str, str] | None = None) -> Callable[[], bool]:
+    """Ready when an HTTPS address answers 200, its certificate checked against `roots`."""
+
+    def ready() -> bool:
+        request = urllib.request.Request(url, headers=dict(headers or {}))
+        direct = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(roots))),
+        )
+        try:
+            with direct.open(request, timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    return ready
