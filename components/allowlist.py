@@ -1,8 +1,10 @@
 """Which host names the enterprise proxy must let through, and which the gateway makes superfluous."""
 
+from collections.abc import Callable
 from typing import NotRequired, Optional, TypedDict
 
 import pulumi
+
 from arcgateway import endpoints
 
 from .component import Component
@@ -11,9 +13,9 @@ from .component import Component
 class EndpointAllowlistArgs(TypedDict):
     gateway_endpoint: pulumi.Input[str]
     """Host name of the gateway."""
-    regions: pulumi.Input[list[pulumi.Input[str]]]
+    regions: pulumi.Input[list[str]]
     """Azure regions of the clusters behind it, for example `eastus`."""
-    scenarios: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    scenarios: NotRequired[pulumi.Input[list[str]]]
     """Arc features in use, for example `container-insights`."""
 
 
@@ -36,6 +38,11 @@ class EndpointAllowlist(Component):
         )
 
 
-def _hosts(select: endpoints.Select, gateway_endpoint: str, regions: list[str], scenarios: list[str]) -> list[str]:
+def _hosts(
+    select: Callable[..., tuple[endpoints.Endpoint, ...]],
+    gateway_endpoint: str,
+    regions: list[str],
+    scenarios: list[str],
+) -> list[str]:
     found = {row.host for region in regions for row in select(gateway_endpoint, region, scenarios)}
     return sorted(found)

@@ -1,8 +1,9 @@
 """Kubernetes clusters behind a gateway: onboarded by the stack, or existing connected clusters."""
 
-from typing import Any, NotRequired, Optional, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
+
 from arcgateway import ids
 
 from .component import Component
@@ -28,7 +29,7 @@ class _ClusterArgs(TypedDict):
     """URL of the proxy for the agents' HTTPS traffic."""
     proxy_http: NotRequired[pulumi.Input[str]]
     """URL of the proxy for the agents' HTTP traffic."""
-    proxy_skip_range: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    proxy_skip_range: NotRequired[pulumi.Input[list[str]]]
     """What the agents reach without the proxy."""
     proxy_certificate: NotRequired[pulumi.Input[str]]
     """PEM text of the root that signed the proxy's own certificate."""
@@ -36,7 +37,7 @@ class _ClusterArgs(TypedDict):
     """`require` (the default), `warn` or `off`: what an endpoint that is closed or intercepted does to a change."""
     genuine_roots: NotRequired[pulumi.Input[str]]
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
-    scenarios: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    scenarios: NotRequired[pulumi.Input[list[str]]]
     """Arc features that the cluster will use, whose endpoints the preflight proves too."""
     on_unreachable: NotRequired[str]
     """What a delete does when the cluster cannot be reached: `fail` (the default) leaves all as it is, `azure-only`
@@ -81,7 +82,7 @@ class _Cluster(Component):
     """From when the endpoints that the gateway replaces may be closed: an hour later (RFC 3339)."""
 
     def _declare(self, name: str, verbs: Verbs, args: Any) -> None:
-        subscription_id = args.get("subscription_id") or _subscription_of(args.get("gateway_id"))
+        subscription_id = _subscription(args)
         tags = args.get("tags")
         command = drive(
             name,
@@ -137,7 +138,14 @@ class GatewayAssociation(_Cluster):
         self._declare(name, Verbs("associate", "disassociate"), args)
 
 
-def _subscription_of(gateway_id: Optional[pulumi.Input[str]]) -> pulumi.Output[str]:
-    if gateway_id is None:
-        raise ValueError("a cluster without a gateway needs its subscription_id")
-    return pulumi.Output.from_input(gateway_id).apply(lambda text: ids.subscription_of(text))
+def subscription_of(gateway_id: str) -> str:
+    """The subscription in a gateway's ARM id."""
+    return ids.GatewayId.parse(gateway_id).subscription
+
+
+def _subscription(args: Any) -> pulumi.Input[str]:
+    if "subscription_id" in args:
+        return cast(pulumi.Input[str], args["subscription_id"])
+    if "gateway_id" in args:
+        return pulumi.Output.from_input(args["gateway_id"]).apply(subscription_of)
+    raise ValueError("a cluster that uses no gateway needs its subscription_id")

@@ -1,9 +1,11 @@
 """The opt-in network policy of the agents' namespace, through the kubernetes plugin."""
 
+import ipaddress
 from typing import Any, Optional
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+
 from arcgateway.proxy import ProxyUrl
 
 NAMESPACE = "azure-arc"
@@ -55,14 +57,22 @@ def _egress_rules(proxy_url: Optional[str]) -> list[dict[str, Any]]:
     if proxy_url is not None:
         proxy = ProxyUrl.parse(proxy_url)
         way_out = {"ports": [_tcp(proxy.port)]}
-        if proxy.address is not None:
-            way_out["to"] = [{"ip_block": {"cidr": f"{proxy.address}/{proxy.address.max_prefixlen}"}}]
+        if (cidr := _cidr(proxy.host)) is not None:
+            way_out["to"] = [{"ip_block": {"cidr": cidr}}]
     return [
         {"ports": [{"protocol": "UDP", "port": DNS_PORT}, _tcp(DNS_PORT)]},
         {"ports": [_tcp(port) for port in API_SERVER_PORTS]},
         {"to": [{"pod_selector": {}}]},
         way_out,
     ]
+
+
+def _cidr(host: str) -> Optional[str]:
+    """The range of one address; None for a host name, which a network policy cannot hold."""
+    try:
+        return str(ipaddress.ip_network(host))
+    except ValueError:
+        return None
 
 
 def _tcp(port: int) -> dict[str, Any]:

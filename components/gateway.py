@@ -21,7 +21,7 @@ class ArcGatewayArgs(TypedDict):
     """Azure region of the gateway's metadata, for example `eastus`; the provider's default when not given."""
     gateway_type: NotRequired[pulumi.Input[str]]
     """`Public`, the one type there is."""
-    allowed_features: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    allowed_features: NotRequired[pulumi.Input[list[str]]]
     """Arc features that may use the gateway; `["*"]`, all of them, by default."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Azure tags."""

@@ -3,6 +3,7 @@
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
+
 from arcgateway import proxy as rules
 
 from .component import Component
@@ -14,7 +15,7 @@ class ProxySettingsArgs(TypedDict):
     """URL of the proxy for HTTPS traffic, with scheme, host and port; credentials only as a secret."""
     http_url: NotRequired[pulumi.Input[str]]
     """URL of the proxy for HTTP traffic; the HTTPS one serves both when not given."""
-    skip_range: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    skip_range: NotRequired[pulumi.Input[list[str]]]
     """What bypasses the proxy: the clusters' service CIDRs, host names and `.suffix` names. Completed with the names
     that in-cluster traffic needs, put in a canonical order, without duplicates."""
     certificate: NotRequired[pulumi.Input[str]]
@@ -27,7 +28,7 @@ class ProxySettingsArgs(TypedDict):
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
     region: NotRequired[pulumi.Input[str]]
     """Azure region whose endpoints are probed; `eastus` when not given."""
-    scenarios: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    scenarios: NotRequired[pulumi.Input[list[str]]]
     """Arc features whose endpoints are probed besides, for example `container-insights`."""
 
 
@@ -49,7 +50,9 @@ class ProxySettings(Component):
         super().__init__(name, args, opts)
         https_url = pulumi.Output.from_input(args["https_url"]).apply(_canonical_url)
         http_url = pulumi.Output.from_input(args.get("http_url", args["https_url"])).apply(_canonical_url)
-        skip_range = pulumi.Output.from_input(args.get("skip_range", [])).apply(rules.complete_skip_range)
+        skip_range = pulumi.Output.from_input(args.get("skip_range", [])).apply(
+            lambda entries: list(rules.complete(entries))
+        )
         certificate = args.get("certificate")
         mode = args.get("preflight", "require")
         verdict: pulumi.Output[str] = pulumi.Output.from_input("off")
@@ -60,7 +63,7 @@ class ProxySettings(Component):
                 {
                     "ARC_PROXY_HTTPS": https_url,
                     "ARC_PROXY_HTTP": http_url,
-                    "ARC_PROXY_SKIP_RANGE": skip_range.apply(",".join),
+                    "ARC_PROXY_SKIP_RANGE": skip_range.apply(rules.no_proxy),
                     "ARC_PROXY_CERTIFICATE": certificate,
                     "ARC_LOCATION": args.get("region"),
                     "ARC_SCENARIOS": joined(args.get("scenarios")),
@@ -87,4 +90,4 @@ def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Output[str]]:
 def _canonical_url(url: str) -> Any:
     """The URL in its canonical form, secret where it holds credentials, whatever it came as."""
     parsed = rules.ProxyUrl.parse(url)
-    return pulumi.Output.secret(str(parsed)) if parsed.has_credentials else str(parsed)
+    return parsed.url if parsed.username is None else pulumi.Output.secret(parsed.url)

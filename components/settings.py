@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Literal, Optional, cast
 
 import pulumi
-from arcgateway import endpoints
-from arcgateway import proxy as rules
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from arcgateway import endpoints
+from arcgateway import proxy as rules
+
 from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedClusterArgs
+from .cluster import ConnectedClusterArgs, subscription_of
 from .gateway import ArcGateway, ArcGatewayArgs
 from .proxy import ProxySettings, ProxySettingsArgs
 
@@ -58,7 +59,7 @@ class Proxy(_Model):
     @field_validator("skip_range")
     @classmethod
     def _skip_range(cls, entries: list[str]) -> list[str]:
-        rules.complete_skip_range(entries)
+        rules.canonical(entries)
         return entries
 
     @field_validator("certificate")
@@ -94,8 +95,9 @@ class Allowlist(_Model):
     @field_validator("scenarios")
     @classmethod
     def _known(cls, scenarios: list[str]) -> list[str]:
-        if unknown := sorted(set(scenarios) - set(endpoints.SCENARIOS)):
-            raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(sorted(endpoints.SCENARIOS))}")
+        known = endpoints.scenarios()
+        if unknown := sorted(set(scenarios) - set(known)):
+            raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(known)}")
         return scenarios
 
 
@@ -157,7 +159,7 @@ _KEYS = ("gateway", "proxies", "clusters", "allowlist", "preflight")
 def _values(config: pulumi.Config) -> dict[str, str]:
     """All keys in the namespace, known or not, as the engine hands them over."""
     prefix = f"{config.name}:"
-    everything = cast(Mapping[str, str], pulumi.runtime.config.CONFIG)
+    everything = cast(Mapping[str, str], pulumi.runtime.config.CONFIG.get())
     return {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
 
 
@@ -244,7 +246,7 @@ def cluster_args(
         "scenarios": list(settings.allowlist.scenarios),
         "on_unreachable": cluster.on_unreachable,
         "egress_policy": cluster.egress_policy,
-        "subscription_id": cluster.subscription_id or gateway.id.apply(lambda text: text.split("/")[2]),
+        "subscription_id": cluster.subscription_id or gateway.id.apply(subscription_of),
     }
     if cluster.gateway:
         args["gateway_id"], args["gateway_endpoint"] = gateway.id, gateway.endpoint

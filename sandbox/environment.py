@@ -19,7 +19,7 @@ PROXY_PLACEHOLDER = "http://127.0.0.1:3128"
 ROOTS_PLACEHOLDER = "genuineRoots: []"
 
 #: The stack holds nothing that needs hiding, and its encryption salt is tracked beside it.
-PASSPHRASE = "sandbox"
+PASSPHRASE = "sandbox"  # noqa: S105 a passphrase that everybody may know
 
 
 def environment(home: Home) -> dict[str, str]:

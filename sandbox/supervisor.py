@@ -15,8 +15,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Literal
 
 from sandbox.home import Home, port_is_free
@@ -222,7 +223,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "SANDBOX_HOME": str(self._home.root), **service.env},
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=die_with(os.getpid()),
                 start_new_session=True,  # a terminal's Ctrl-C is for the supervisor, which ends them in order
             )
         running.status.pid = running.process.pid
@@ -268,7 +269,7 @@ class Supervisor:
         self._home.write(STATUS, json.dumps({"services": services, "failure": self._failure}, indent=2))
 
 
-def _die_with(parent: int):  # type: ignore[no-untyped-def]
+def die_with(parent: int) -> Callable[[], None] | None:
     """What a child does before it becomes its program: on Linux, ask for SIGTERM at its parent's death."""
     if not sys.platform.startswith("linux"):
         return None
@@ -282,9 +283,9 @@ def _die_with(parent: int):  # type: ignore[no-untyped-def]
     return ask
 
 
-def _last_lines(log: os.PathLike[str], count: int = 5) -> str:
+def _last_lines(log: Path, count: int = 5) -> str:
     try:
-        with open(log, errors="replace") as file:
+        with log.open(errors="replace") as file:
             return "".join(f"  {line}" for line in file.readlines()[-count:]).rstrip()
     except FileNotFoundError:
         return ""
