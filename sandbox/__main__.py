@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox import plugin_choice, proxies, seed
-from sandbox.environment import STACK, environment, exports, stack_file
+from sandbox.environment import STACK, environment, exports, follow_stack_file, stack_file
 from sandbox.home import PROJECT, Home, MissingTool
 from sandbox.services import release_taken_ports, services
 from sandbox.supervisor import STATUS, AlreadyRunning, SandboxFailed, Supervisor, held, holder
@@ -64,7 +65,9 @@ def run(home: Home) -> None:
     with held(home):
         for note in release_taken_ports(home):
             progress.print(note)
-        Supervisor(home, services(home)).run()
+        runner = Supervisor(home, services(home))
+        threading.Thread(target=follow_stack_file, args=(home,), name="stack file", daemon=True).start()
+        runner.run()
 
 
 @main.command()
@@ -119,6 +122,7 @@ def status(home: Home, as_json: bool) -> None:
 @click.pass_obj
 def env(home: Home) -> None:
     """Print `export NAME=value` lines: `. <(python -m sandbox env)`."""
+    stack_file(home)
     click.echo(exports(environment(home)), nl=False)
 
 

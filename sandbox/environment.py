@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox import plugin_choice
 from sandbox.certificates import certificates
 from sandbox.home import PATH_PREFIX, PROJECT, Home
+
+FOLLOW_EVERY = 0.1  # seconds between two looks at the tracked stack file
 
 STACK = "dev"
 STACK_FILE = "Pulumi.dev.yaml"
@@ -87,6 +91,18 @@ def stack_file(home: Home, tracked: Path = PROJECT / STACK_FILE) -> bool:
     home.write(STACK_FILE, filled)
     home.write(source.name, filled)
     return True
+
+
+def follow_stack_file(home: Home) -> None:
+    """Keep the copy up to date for ever, so that an edit of the tracked file counts in the very next command."""
+    seen: object = None
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # an editor may write it aside and rename
+            now = (PROJECT / STACK_FILE).stat().st_mtime_ns
+            if now != seen:
+                stack_file(home)
+                seen = now
+        time.sleep(FOLLOW_EVERY)
 
 
 def _yaml_string(text: str) -> str:
