@@ -1,0 +1,299 @@
+"""Reads, and in a few places writes, Azure Resource Manager: one request where `az` would cost a second of CPU.
+
+azure-core and azure-identity are imported where they are first used, as that takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from arcgateway.errors import Failure
+from arcgateway.proxy import ProxySettings
+
+if TYPE_CHECKING:
+    from azure.core import PipelineClient
+    from azure.core.credentials import AccessToken, TokenCredential
+    from azure.core.rest import HttpRequest, HttpResponse
+
+CLUSTERS = "2025-08-01-preview"
+SETTINGS = "2025-02-19-preview"
+GATEWAYS = "2024-07-31-preview"
+
+_METADATA_VERSION = "2022-09-01"
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Where a cloud's Azure is.
+
+    Attributes:
+        name: as its metadata has it, for example `AzureCloud`.
+        resource_manager: URL without a slash at its end.
+        authority: URL of the login service, without the tenant.
+        audience: what tokens for the Resource Manager are made for.
+    """
+
+    name: str
+    resource_manager: str
+    authority: str
+    audience: str
+
+    @property
+    def public(self) -> bool:
+        """Whether it is the public cloud, the only one with Arc gateways."""
+        return self.name not in ("AzureUSGovernment", "AzureChinaCloud", "AzureGermanCloud")
+
+
+PUBLIC_CLOUD = Cloud(
+    "AzureCloud", "https://management.azure.com", "https://login.microsoftonline.com", "https://management.azure.com"
+)
+
+
+class Arm:
+    """Azure Resource Manager for one caller; may be used from several threads.
+
+    Args:
+        traffic: through which proxies.
+        env: where the cloud (ARM_METADATA_HOSTNAME), the credential (ARM_* or AZURE_*) and the trusted roots
+            (REQUESTS_CA_BUNDLE, SSL_CERT_FILE) are read.
+        cli_token: gives the answer of `az account get-access-token` for an audience; used where `env` holds no
+            credential.
+    """
+
+    def __init__(
+        self, traffic: ProxySettings, env: Mapping[str, str], cli_token: Callable[[str], Mapping[str, Any]]
+    ) -> None:
+        self._traffic = traffic
+        self._env = env
+        self._cli_token = cli_token
+        self._lock = threading.Lock()
+        self._opened: tuple[Cloud, PipelineClient[HttpRequest, HttpResponse]] | None = None
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud; its metadata is read once.
+
+        Raises:
+            Failure: the metadata service does not answer as one.
+        """
+        return self._open()[0]
+
+    def get(self, resource_id: str, api_version: str) -> dict[str, Any] | None:
+        """A resource, or None where there is none.
+
+        Raises:
+            Failure: Azure cannot be reached, refuses, or answers with an error that lasts.
+        """
+        return self._send("GET", resource_id, api_version)
+
+    def put(self, resource_id: str, api_version: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Create or replace a resource. Raises `Failure` as `get` does."""
+        return self._send("PUT", resource_id, api_version, body)
+
+    def delete(self, resource_id: str, api_version: str) -> None:
+        """Delete a resource; one that is not there is no error. Raises `Failure` as `get` does."""
+        self._send("DELETE", resource_id, api_version)
+
+    def _send(
+        self, method: str, resource_id: str, api_version: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.core.rest import HttpRequest
+
+        cloud, client = self._open()
+        url = f"{cloud.resource_manager}{resource_id}"
+        request = HttpRequest(method, url, params={"api-version": api_version}, json=body)
+        try:
+            answer = client.send_request(request)
+        except ClientAuthenticationError as error:
+            raise _refused_login(str(error)) from error
+        except AzureError as error:
+            raise _unreachable(url, error) from error
+        if answer.status_code == 404:
+            return None
+        if not 200 <= answer.status_code < 300:
+            raise _refused(method, resource_id, answer)
+        return dict(answer.json()) if answer.content else {}
+
+    def _open(self) -> tuple[Cloud, PipelineClient[HttpRequest, HttpResponse]]:
+        with self._lock:
+            if self._opened is None:
+                cloud = self._discover()
+                self._opened = cloud, self._client(cloud.resource_manager, self._authentication(cloud))
+            return self._opened
+
+    def _client(self, base: str, policies: Iterable[Any]) -> PipelineClient[HttpRequest, HttpResponse]:
+        from azure.core import PipelineClient
+        from azure.core.pipeline import policies as core
+
+        from arcgateway import __version__
+
+        return PipelineClient(base, policies=[
+            core.UserAgentPolicy(base_user_agent=f"arc-gateway/{__version__}"),
+            core.RetryPolicy(retry_total=5, retry_backoff_factor=0.5, retry_backoff_max=20, timeout=_SECONDS),
+            *policies,
+        ], transport=self._transport(base))
+
+    def _transport(self, base: str) -> Any:
+        """A transport through the proxy that is right for this address, with the roots of the environment."""
+        import requests
+        from azure.core.pipeline.transport import RequestsTransport
+
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("SSL_CERT_FILE") or True
+        session.proxies = self._proxies(base)
+        return RequestsTransport(
+            session=session, session_owner=True, use_env_settings=False, connection_timeout=20, read_timeout=_SECONDS,
+            connection_verify=session.verify,
+        )
+
+    def _proxies(self, url: str) -> Any:
+        from requests.utils import get_environ_proxies
+
+        parts = urlsplit(url)
+        if not self._traffic:
+            return get_environ_proxies(url) if parts.hostname not in ("localhost", "127.0.0.1", "::1") else {}
+        proxy = self._traffic.route(parts.hostname or "", parts.port or 443)
+        return {"https": proxy.url, "http": proxy.url} if proxy else {}
+
+    def _discover(self) -> Cloud:
+        host = self._env.get("ARM_METADATA_HOSTNAME") or self._env.get("ARM_METADATA_HOST")
+        if not host:
+            return PUBLIC_CLOUD
+        from azure.core.exceptions import AzureError
+        from azure.core.rest import HttpRequest
+
+        url = f"https://{host}/metadata/endpoints"
+        try:
+            with self._client(f"https://{host}", ()) as client:
+                answer = client.send_request(HttpRequest("GET", url, params={"api-version": _METADATA_VERSION}))
+                answer.raise_for_status()
+                return read_metadata(answer.json())
+        except AzureError as error:
+            raise _unreachable(url, error) from error
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise Failure(f"{host} (ARM_METADATA_HOSTNAME) does not answer as an Azure metadata service",
+                          "unset it for the public cloud, or name the right host") from error
+
+    def _authentication(self, cloud: Cloud) -> list[Any]:
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+
+        return [BearerTokenCredentialPolicy(self._credential(cloud), cloud.audience.rstrip("/") + "/.default")]
+
+    def _credential(self, cloud: Cloud) -> TokenCredential:
+        tenant, client, secret = (self._setting(name) for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
+        options: dict[str, Any] = {
+            "authority": cloud.authority, "transport": self._transport(cloud.authority),
+            "disable_instance_discovery": cloud.authority != PUBLIC_CLOUD.authority,
+        }
+        if tenant and client and secret:
+            from azure.identity import ClientSecretCredential
+
+            return ClientSecretCredential(tenant, client, secret, **options)
+        if tenant and client and self._federated():
+            from azure.identity import ClientAssertionCredential
+
+            return ClientAssertionCredential(tenant, client, self._assertion, **options)
+        return _CliCredential(self._cli_token)
+
+    def _federated(self) -> bool:
+        return bool(self._token_file() or self._env.get("ARM_OIDC_TOKEN") or self._token_request()[0])
+
+    def _assertion(self) -> str:
+        """The token of the pipeline's own identity: given, in a file, or asked for as GitHub's runners serve it."""
+        if self._env.get("ARM_OIDC_TOKEN"):
+            return self._env["ARM_OIDC_TOKEN"]
+        path = self._token_file()
+        if path:
+            return Path(path).read_text(encoding="utf-8").strip()
+        from azure.core.rest import HttpRequest
+
+        url, bearer = self._token_request()
+        with self._client(url, ()) as client:
+            request = HttpRequest("GET", url, params={"audience": "api://AzureADTokenExchange"},
+                                  headers={"Authorization": f"Bearer {bearer}"})
+            answer = client.send_request(request)
+            answer.raise_for_status()
+            return str(answer.json()["value"])
+
+    def _token_file(self) -> str:
+        return self._env.get("AZURE_FEDERATED_TOKEN_FILE") or self._env.get("ARM_OIDC_TOKEN_FILE_PATH") or ""
+
+    def _token_request(self) -> tuple[str, str]:
+        env = self._env
+        return (
+            env.get("ARM_OIDC_REQUEST_URL") or env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or "",
+            env.get("ARM_OIDC_REQUEST_TOKEN") or env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or "",
+        )
+
+    def _setting(self, name: str) -> str:
+        return self._env.get(f"ARM_{name}") or self._env.get(f"AZURE_{name}") or ""
+
+
+class _CliCredential:
+    """Tokens of the person who is logged in to `az`."""
+
+    def __init__(self, cli_token: Callable[[str], Mapping[str, Any]]) -> None:
+        self._cli_token = cli_token
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        from azure.core.credentials import AccessToken
+
+        answer = self._cli_token(scopes[0].removesuffix("/.default"))
+        return AccessToken(answer["accessToken"], int(answer.get("expires_on") or 0))
+
+
+def read_metadata(document: Any) -> Cloud:
+    """A cloud from its metadata document: one object, or a list of which the public cloud or the first counts.
+
+    Raises:
+        KeyError, TypeError, IndexError: the document is none.
+    """
+    if isinstance(document, list):
+        document = next((entry for entry in document if entry.get("name") == "AzureCloud"), document[0])
+    authentication = document["authentication"]
+    manager = document["resourceManager"].rstrip("/")
+    return Cloud(
+        name=document.get("name", ""),
+        resource_manager=manager,
+        authority=authentication["loginEndpoint"].rstrip("/"),
+        audience=(authentication.get("audiences") or [manager])[0],
+    )
+
+
+def _unreachable(url: str, error: Exception) -> Failure:
+    host = urlsplit(url).hostname
+    detail = " ".join(str(error).split())[:200]
+    if "CERTIFICATE_VERIFY_FAILED" in detail:
+        return Failure(f"the certificate that {host} presented is not trusted here",
+                       "put its root into the file of SSL_CERT_FILE; if a proxy re-signs TLS, have it exempt Azure")
+    return Failure(f"{host} cannot be reached ({detail})", "check the proxy and the network, and run again",
+                   transient=True)
+
+
+def _refused_login(detail: str) -> Failure:
+    first = " ".join(detail.split())[:200]
+    return Failure(f"no token for Azure ({first})",
+                   "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET")
+
+
+def _refused(method: str, resource_id: str, answer: Any) -> Failure:
+    try:
+        error = answer.json()["error"]
+        detail = f"{error.get('code', '')}: {error.get('message', '')}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        detail = f"status {answer.status_code}"
+    cause = f"Azure refused {method} {resource_id} ({detail[:300]})"
+    if answer.status_code in (401, 403):
+        return Failure(cause, "grant the caller this action, for example with the role of GatewayOperatorRole")
+    if answer.status_code == 429 or answer.status_code >= 500:
+        after = answer.headers.get("Retry-After", "")
+        return Failure(cause, "run again later", transient=True, retry_after=float(after) if after.isdigit() else None)
+    return Failure(cause, "mend what it names and run again")

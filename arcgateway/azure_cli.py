@@ -1,0 +1,322 @@
+"""Runs `az connectedk8s`, which alone puts the agents into a cluster.
+
+Each call gets a folder of its own, readable by its owner alone and removed after: a copy of the Azure configuration
+(processes side by side corrupt a shared one), one context of the kubeconfig, and the secret values as files, which `az`
+reads itself where an argument is `@FILE`. So no secret stands in the argument list of `az`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from arcgateway.az_failures import NOT_LOGGED_IN, classify
+from arcgateway.errors import Failure
+from arcgateway.ids import ConnectedClusterId, GatewayId
+from arcgateway.kubeconfig import Kubeconfig
+from arcgateway.lifeline import Lifeline, in_own_group, stop_group
+from arcgateway.proxy import ProxySettings, ProxyUrl, no_proxy
+from arcgateway.redaction import Redactor
+
+T = TypeVar("T")
+
+#: Larger files in the Azure configuration are logs and caches of no use to one call.
+_LARGEST_COPY = 4_000_000
+
+_OUTPUT_LINES = 400
+
+
+@dataclass(frozen=True)
+class Secret:
+    """An argument that travels as `@FILE`."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """An argument that is the path of a file with this content."""
+
+    value: str
+
+
+Argument = str | Secret | Content
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a `connect` or `update` sets; what is None or empty stays as it is.
+
+    Attributes:
+        gateway: the gateway to associate with.
+        disable_gateway: end the association.
+        proxy: the agents' proxies, skip range and certificate.
+        disable_proxy: the agents go without a proxy from now on.
+        tags: the resource's tags, all of them.
+        distribution: `--distribution`.
+        infrastructure: `--infrastructure`, on connecting only.
+    """
+
+    gateway: GatewayId | None = None
+    disable_gateway: bool = False
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+    disable_proxy: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    distribution: str | None = None
+    infrastructure: str | None = None
+
+
+class AzureCli:
+    """The client, bound to one way of reaching Azure and one cluster.
+
+    Args:
+        env: the environment to run in; the proxies for its own traffic are put into it.
+        traffic: through which proxies `az` and helm go.
+        kubeconfig: the cluster's context, None where a call needs no cluster.
+        lifeline: what ends the client with this process.
+        redact: applied to every line shown or kept.
+        progress: takes one line at a time.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        traffic: ProxySettings,
+        kubeconfig: Kubeconfig | None,
+        lifeline: Lifeline,
+        redact: Redactor,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._env = traffic.environment(env)
+        self._kubeconfig = kubeconfig
+        self._lifeline = lifeline
+        self._redact = redact
+        self._progress = progress
+
+    def connect(self, cluster: ConnectedClusterId, location: str, change: Change, seconds: float) -> None:
+        """`az connectedk8s connect`: the cluster's resource, its agents and its association, in one go."""
+        more: list[Argument] = ["--location", location] if location else []
+        self._on_cluster("connect", cluster, [*more, *_arguments(change), "--yes"], seconds)
+
+    def update(self, cluster: ConnectedClusterId, change: Change, seconds: float) -> None:
+        """`az connectedk8s update` with what the change names, and nothing else."""
+        self._on_cluster("update", cluster, [*_arguments(change), "--yes"], seconds)
+
+    def delete(self, cluster: ConnectedClusterId, seconds: float) -> None:
+        """`az connectedk8s delete`: the agents out of the cluster, and its resource."""
+        self._on_cluster("delete", cluster, ["--yes"], seconds)
+
+    def show(self, cluster: ConnectedClusterId, seconds: float = 120) -> dict[str, Any]:
+        """`az connectedk8s show`, as Azure's JSON."""
+        arguments = ["connectedk8s", "show", *_identity(cluster), "--output", "json"]
+        shown: dict[str, Any] = json.loads(self.run(arguments, seconds))
+        return shown
+
+    def access_token(self, resource: str) -> dict[str, Any]:
+        """`az account get-access-token` for an audience."""
+        words = ["account", "get-access-token", "--resource", resource, "--output", "json"]
+        token: dict[str, Any] = json.loads(self.run(words, 120))
+        return token
+
+    def _on_cluster(
+        self, verb: str, cluster: ConnectedClusterId, arguments: Sequence[Argument], seconds: float
+    ) -> None:
+        context: list[Argument] = ["--kube-context", self._kubeconfig.context] if self._kubeconfig else []
+        self.run(["connectedk8s", verb, *_identity(cluster), *context, *arguments], seconds)
+
+    def run(self, arguments: Sequence[Argument], seconds: float) -> str:
+        """Run `az` once and return what it wrote to standard output.
+
+        Args:
+            arguments: its words and values.
+            seconds: after which it is stopped, with all that it has started.
+
+        Raises:
+            Failure: it could not be started, did not end in time, or failed; `transient` where trying again may help.
+        """
+        program = shutil.which("az", path=self._env.get("PATH"))
+        if program is None:
+            raise Failure("the Azure CLI (az) is not on PATH", "install it, and `az extension add --name connectedk8s`")
+        command = "az " + " ".join(word for word in arguments[:2] if isinstance(word, str))
+        with _workspace(self._env, self._kubeconfig) as (folder, env):
+            argv = [program, *_materialised(folder, arguments)]
+            try:
+                return self._supervised(command, argv, env, folder, seconds)
+            except Failure as failure:
+                if NOT_LOGGED_IN not in failure.cause or not self._log_in(program, folder, env):
+                    raise
+            return self._supervised(command, argv, env, folder, seconds)
+
+    def _log_in(self, program: str, folder: Path, env: dict[str, str]) -> bool:
+        """Log the service principal of the environment in, into this call's configuration alone."""
+        tenant, client, secret = (
+            env.get(f"ARM_{name}") or env.get(f"AZURE_{name}") for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")
+        )
+        if not (tenant and client and secret):
+            return False
+        self._progress("az is not logged in: logging the environment's service principal in for this call")
+        words: list[Argument] = ["login", "--service-principal", "--username", client, "--tenant", tenant,
+                                 "--password", Secret(secret), "--output", "none"]
+        self._supervised("az login", [program, *_materialised(folder, words)], env, folder, 120)
+        return True
+
+    def _supervised(self, command: str, argv: list[str], env: dict[str, str], folder: Path, seconds: float) -> str:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            **in_own_group(),  # type: ignore[call-overload]
+        )
+        self._lifeline.started(process, lambda: shutil.rmtree(folder, ignore_errors=True))
+        out: list[bytes] = []
+        said: deque[str] = deque(maxlen=_OUTPUT_LINES)
+        readers = [
+            threading.Thread(target=lambda: out.append(process.stdout.read()), daemon=True),
+            threading.Thread(target=self._relay, args=(process.stderr, said), daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            status = process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            stop_group(process, grace=5)
+            raise Failure(
+                f"{command} did not end within {seconds:.0f} s and was stopped",
+                "look at the cluster's events (kubectl get events -n azure-arc), then run again: it goes on from there",
+            ) from None
+        except BaseException:
+            stop_group(process, grace=5)
+            raise
+        finally:
+            self._lifeline.finished(process)
+            for reader in readers:
+                reader.join(timeout=2)
+        answer = b"".join(out).decode(errors="replace")
+        if status != 0:
+            raise classify(command, status, "\n".join(said) + "\n" + self._redact(answer))
+        self._progress(f"{command} done in {time.monotonic() - started:.1f} s")
+        return answer
+
+    def _relay(self, stream: Iterable[bytes], said: deque[str]) -> None:
+        for line in stream:
+            text = self._redact(line.decode(errors="replace").rstrip())
+            if text:
+                said.append(text)
+                self._progress(f"az: {text}")
+
+
+def with_retries(
+    attempt: Callable[[float], T],
+    deadline: float,
+    progress: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Run an attempt until it succeeds, fails for good, or the deadline is too near for another.
+
+    Waits 2, 4, 8, ... up to 60 s with jitter, or as long as the other side asked for.
+
+    Args:
+        attempt: given the seconds that are left; raises `Failure`.
+        deadline: on the clock of `time.monotonic`.
+        progress: told of every failure that will be tried again.
+        sleep: how to wait.
+    """
+    wait = 2.0
+    while True:
+        try:
+            return attempt(deadline - time.monotonic())
+        except Failure as failure:
+            if not failure.transient:
+                raise
+            pause = max(failure.retry_after or 0.0, wait * random.uniform(0.75, 1.25))  # noqa: S311
+            left = deadline - time.monotonic()
+            if pause >= left:
+                raise Failure(f"{failure.cause}, and the time for trying again is over", failure.mend) from failure
+            progress(f"{failure.cause}; trying again in {pause:.0f} s, for {left:.0f} s more")
+            sleep(pause)
+            wait = min(wait * 2, 60.0)
+
+
+def _identity(cluster: ConnectedClusterId) -> list[str]:
+    return ["--name", cluster.name, "--resource-group", cluster.resource_group, "--subscription", cluster.subscription]
+
+
+def _arguments(change: Change) -> Iterator[Argument]:
+    proxy = change.proxy
+    if change.gateway:
+        yield from ("--gateway-resource-id", str(change.gateway))
+    if change.disable_gateway:
+        yield "--disable-gateway"
+    for flag, url in (("--proxy-https", proxy.https), ("--proxy-http", proxy.http)):
+        if url is not None:
+            yield from (flag, _proxy_argument(url))
+    if proxy.skip:
+        yield from ("--proxy-skip-range", no_proxy(proxy.skip))
+    if proxy.certificate:
+        yield from ("--proxy-cert", Content(proxy.certificate))
+    if change.disable_proxy:
+        yield "--disable-proxy"
+    if change.tags:
+        yield "--tags"
+        yield from (f"{key}={value}" for key, value in sorted(change.tags.items()))
+    for flag, text in (("--distribution", change.distribution), ("--infrastructure", change.infrastructure)):
+        if text:
+            yield from (flag, text)
+
+
+def _proxy_argument(url: ProxyUrl) -> Argument:
+    return url.url if url.username is None else Secret(url.url)
+
+
+def _materialised(folder: Path, arguments: Iterable[Argument]) -> Iterator[str]:
+    for argument in arguments:
+        if isinstance(argument, str):
+            yield argument
+            continue
+        handle, path = tempfile.mkstemp(dir=folder, prefix="value-")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(argument.value)
+        yield f"@{path}" if isinstance(argument, Secret) else path
+
+
+@contextmanager
+def _workspace(
+    base: Mapping[str, str], kubeconfig: Kubeconfig | None
+) -> Iterator[tuple[Path, dict[str, str]]]:
+    folder = Path(tempfile.mkdtemp(prefix="arcgateway-"))
+    try:
+        env = dict(base)
+        configuration = folder / "azure"
+        source = Path(env.get("AZURE_CONFIG_DIR") or Path(env.get("HOME") or Path.home()) / ".azure")
+        _copy_configuration(source, configuration)
+        env["AZURE_CONFIG_DIR"] = str(configuration)
+        env.setdefault("AZURE_EXTENSION_DIR", str(source / "cliextensions"))
+        if kubeconfig is not None:
+            path = folder / "kubeconfig"
+            path.touch(mode=0o600)
+            path.write_text(kubeconfig.text)
+            env["KUBECONFIG"] = str(path)
+        yield folder, env
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_configuration(source: Path, target: Path) -> None:
+    """Copy the login and the settings; extensions are reached where they are, logs and caches are left out."""
+    target.mkdir(mode=0o700)
+    if not source.is_dir():
+        return
+    for path in source.iterdir():
+        if path.is_file() and path.stat().st_size <= _LARGEST_COPY:
+            shutil.copy2(path, target / path.name)

@@ -1,0 +1,158 @@
+"""What the driver is told, in environment variables: one setting each, so that a preview shows what changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, cast
+
+from arcgateway import endpoints, trust
+from arcgateway.errors import Failure
+from arcgateway.ids import ConnectedClusterId, GatewayId
+from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
+
+T = TypeVar("T")
+
+Preflight = Literal["require", "warn", "off"]
+OnUnreachable = Literal["fail", "forget", "azure-only"]
+
+#: Every setting, and whether it can hold a secret.
+NAMES = {
+    "ARC_SUBSCRIPTION_ID": False, "ARC_RESOURCE_GROUP": False, "ARC_CLUSTER_NAME": False, "ARC_LOCATION": False,
+    "ARC_KUBE_CONTEXT": False, "ARC_GATEWAY_ID": False, "ARC_GATEWAY_ENDPOINT": False, "ARC_PROXY_HTTP": True,
+    "ARC_PROXY_HTTPS": True, "ARC_PROXY_SKIP_RANGE": False, "ARC_PROXY_CERTIFICATE": False, "ARC_TAGS": False,
+    "ARC_DISTRIBUTION": False, "ARC_INFRASTRUCTURE": False, "ARC_PREFLIGHT": False, "ARC_GENUINE_ROOTS": False,
+    "ARC_SCENARIOS": False, "ARC_ON_UNREACHABLE": False, "ARC_DRIFT": False,
+}
+
+
+@dataclass(frozen=True)
+class DriverSettings:
+    """The settings, checked. Empty or None where not set.
+
+    Attributes:
+        cluster: the connected cluster that a verb is about; None for `probe`.
+        location: Azure region.
+        kube_context: context of the kubeconfig; None for the current one.
+        gateway: the gateway to associate with.
+        gateway_endpoint: its host name.
+        proxy: the agents' proxies; also those of `az` and of our own requests.
+        tags: tags of the cluster's resource.
+        distribution: Kubernetes distribution, as `az connectedk8s connect --distribution` takes it.
+        infrastructure: likewise `--infrastructure`.
+        preflight: whether a closed endpoint stops the run, is told, or is not looked for.
+        genuine_roots: PEM texts of roots that count as the endpoints' own.
+        scenarios: Arc features in use.
+        on_unreachable: what deleting does when the cluster is gone.
+        drift: what the observer found to differ, in words.
+    """
+
+    cluster: ConnectedClusterId | None = None
+    location: str = ""
+    kube_context: str | None = None
+    gateway: GatewayId | None = None
+    gateway_endpoint: str | None = None
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    distribution: str | None = None
+    infrastructure: str | None = None
+    preflight: Preflight = "require"
+    genuine_roots: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    on_unreachable: OnUnreachable = "fail"
+    drift: str = ""
+
+
+def read(env: Mapping[str, str], *, cluster_needed: bool) -> DriverSettings:
+    """The settings in an environment.
+
+    Raises:
+        Failure: one or more are wrong; every one is named with its variable, none that holds a secret is quoted.
+    """
+    wrong: list[str] = []
+
+    def get(name: str, parse: Callable[[str], T], default: T) -> T:
+        text = env.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            wrong.append(f"{name}: {error}")
+            return default
+
+    def one_of(*allowed: str) -> Callable[[str], str]:
+        def parse(text: str) -> str:
+            if text not in allowed:
+                raise ValueError(f"{text!r} is none of {', '.join(allowed)}")
+            return text
+
+        return parse
+
+    cluster = _cluster(env, wrong) if cluster_needed else None
+    none: None = None
+    settings = DriverSettings(
+        cluster=cluster,
+        location=get("ARC_LOCATION", endpoints.region_name, ""),
+        kube_context=env.get("ARC_KUBE_CONTEXT") or None,
+        gateway=get("ARC_GATEWAY_ID", GatewayId.parse, cast("GatewayId | None", none)),
+        gateway_endpoint=get("ARC_GATEWAY_ENDPOINT", endpoints.host_of, cast("str | None", none)),
+        proxy=ProxySettings(
+            https=get("ARC_PROXY_HTTPS", ProxyUrl.parse, cast("ProxyUrl | None", none)),
+            http=get("ARC_PROXY_HTTP", ProxyUrl.parse, cast("ProxyUrl | None", none)),
+            skip=get("ARC_PROXY_SKIP_RANGE", canonical, ()),
+            certificate=get("ARC_PROXY_CERTIFICATE", _pem, cast("str | None", none)),
+        ),
+        tags=get("ARC_TAGS", _tags, cast("Mapping[str, str]", {})),
+        distribution=env.get("ARC_DISTRIBUTION") or None,
+        infrastructure=env.get("ARC_INFRASTRUCTURE") or None,
+        preflight=cast(Preflight, get("ARC_PREFLIGHT", one_of("require", "warn", "off"), "require")),
+        genuine_roots=get("ARC_GENUINE_ROOTS", lambda text: (_pem(text),), cast("tuple[str, ...]", ())),
+        scenarios=get("ARC_SCENARIOS", _scenarios, ()),
+        on_unreachable=cast(
+            OnUnreachable, get("ARC_ON_UNREACHABLE", one_of("fail", "forget", "azure-only"), "fail")
+        ),
+        drift=env.get("ARC_DRIFT", ""),
+    )
+    if settings.gateway and "Arc" in settings.proxy.skip:
+        wrong.append("ARC_PROXY_SKIP_RANGE: 'Arc' sends the agents' traffic round the gateway: leave it out")
+    if wrong:
+        raise Failure("the settings are wrong; " + "; ".join(wrong), "mend them in the stack's configuration")
+    return settings
+
+
+def _cluster(env: Mapping[str, str], wrong: list[str]) -> ConnectedClusterId | None:
+    names = ("ARC_SUBSCRIPTION_ID", "ARC_RESOURCE_GROUP", "ARC_CLUSTER_NAME")
+    missing = [name for name in names if not env.get(name, "").strip()]
+    if missing:
+        wrong.append(f"{', '.join(missing)}: not set")
+        return None
+    try:
+        return ConnectedClusterId.parse(str(ConnectedClusterId(*(env[name].strip() for name in names))))
+    except ValueError as error:
+        wrong.append(f"{', '.join(names)}: {error}")
+        return None
+
+
+def _pem(text: str) -> str:
+    trust.certificates(text)
+    return text
+
+
+def _scenarios(text: str) -> tuple[str, ...]:
+    chosen = tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
+    unknown = sorted(set(chosen) - set(endpoints.scenarios()))
+    if unknown:
+        raise ValueError(f"unknown scenario {', '.join(unknown)}: give any of {', '.join(endpoints.scenarios())}")
+    return chosen
+
+
+def _tags(text: str) -> Mapping[str, str]:
+    try:
+        tags = json.loads(text)
+    except ValueError:
+        raise ValueError("no JSON object of texts") from None
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise ValueError("no JSON object of texts")
+    return tags

@@ -1,0 +1,207 @@
+"""Which host names Arc-enabled Kubernetes needs, with a gateway and without one.
+
+The names are data (`endpoints.json`, a source and a date in each row), since the published lists move.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+Edition = Literal["preview", "ga", "both"]
+Hop = Literal["workstation", "nodes", "agents"]
+
+ALWAYS = "always"
+EDITIONS: tuple[Edition, ...] = ("preview", "ga", "both")
+
+#: Whose traffic the published allowlists are about. The deployment machine's (`workstation`) is asked for by name.
+CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One name that must be open, or need no longer be.
+
+    Attributes:
+        host: a host name, or a pattern with a leading `*.`.
+        port: TCP port.
+        protocol: `https`, or `wss` where a websocket runs over it.
+        purpose: one line for the person who opens it.
+        scenario: the Arc feature that needs it, or `always`.
+        edition: the published list that has it: `preview`, `ga`, or `both`.
+        hop: who opens the connection: the deployment machine, the nodes or the agents.
+        carried: whether the gateway carries it.
+        source: where it is published.
+        checked: when that was read (ISO date).
+        probe: the name that a preflight asks for; another than `host` for patterns.
+        gateway: whether this is the gateway's own name.
+    """
+
+    host: str
+    port: int
+    protocol: Literal["https", "wss"]
+    purpose: str
+    scenario: str
+    edition: Edition
+    hop: Hop
+    carried: bool
+    source: str
+    checked: str
+    probe: str
+    gateway: bool = False
+
+    @property
+    def websocket(self) -> bool:
+        """Whether a websocket runs over it, which proxies may cut."""
+        return self.protocol == "wss"
+
+
+def scenarios() -> tuple[str, ...]:
+    """The scenarios that add names, sorted."""
+    return tuple(sorted({row["scenario"] for row in _data()["endpoints"]} - {ALWAYS}))
+
+
+def region_code(region: str) -> str | None:
+    """The short name that `his.arc.azure.com` uses for a region; None where it is not confirmed by a source."""
+    known = _data()["regionCodes"].get(region_name(region))
+    return known["code"] if known else None
+
+
+def region_name(region: str) -> str:
+    """A region as host names have it: `East US 2` is `eastus2`.
+
+    Raises:
+        ValueError: it cannot be part of a host name.
+    """
+    name = region.replace(" ", "").lower()
+    if not (name.isascii() and name.isalnum()):
+        raise ValueError(f"{region!r} is no Azure region: give its name, for example eastus")
+    return name
+
+
+def required(
+    gateway_endpoint: str | None,
+    region: str,
+    scenarios: Iterable[str] = (),
+    edition: Edition = "both",
+    *,
+    vault: str | None = None,
+    hops: Iterable[Hop] = CLUSTER_HOPS,
+) -> tuple[Endpoint, ...]:
+    """The names that must be open now, in the published order, each name and port once.
+
+    Args:
+        gateway_endpoint: the gateway's host name (with or without https://); None or empty for no gateway.
+        region: the cluster's Azure region.
+        scenarios: the Arc features in use, of `scenarios()`.
+        edition: the list as published for the preview, at general availability, or the union of both.
+        vault: the Key Vault's name or host; without one its pattern is listed.
+        hops: whose traffic.
+
+    Raises:
+        ValueError: an unknown scenario or edition, or an impossible region or host; the message says what is valid.
+    """
+    fields = _fields(gateway_endpoint, region, vault)
+    chosen = _checked_scenarios(scenarios)
+    key = "withGateway" if fields["gateway"] else "withoutGateway"
+    return _rows(key, fields, chosen, _checked_edition(edition), frozenset(hops))
+
+
+def removable(
+    gateway_endpoint: str,
+    region: str,
+    scenarios: Iterable[str] = (),
+    edition: Edition = "both",
+    *,
+    vault: str | None = None,
+) -> tuple[Endpoint, ...]:
+    """The names that were needed without the gateway and no longer are with it, for the clusters' own traffic.
+
+    Never a name that the gateway needs, nor a pattern that covers one. Takes the arguments of `required`.
+    """
+    if not gateway_endpoint:
+        raise ValueError("what a gateway makes superfluous is known only for a gateway: give its endpoint")
+    chosen = tuple(scenarios)
+    needed = required(gateway_endpoint, region, chosen, edition, vault=vault)
+    before = required(None, region, chosen, edition, vault=vault)
+    return tuple(row for row in before if not any(row.port == kept.port and covers(row.host, kept.host)
+                                                  for kept in needed))
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether a listed name or pattern admits another: itself, or what ends in the part after its `*`."""
+    pattern, host = pattern.lower(), host.lower()
+    return pattern == host or (pattern.startswith("*.") and host.removeprefix("*").endswith(pattern[1:]))
+
+
+def host_of(endpoint: str) -> str:
+    """The host name in a gateway's endpoint, which some tools show with a scheme.
+
+    Raises:
+        ValueError: it is no host name.
+    """
+    host = endpoint.strip().removeprefix("https://").rstrip("/").lower()
+    if not host or not all(label and label.replace("-", "").isalnum() for label in host.split(".")):
+        raise ValueError(f"{endpoint!r} is no host name: give the gateway's endpoint, PREFIX.gw.arc.azure.com")
+    return host
+
+
+def _rows(
+    key: str, fields: dict[str, str], scenarios: frozenset[str], edition: Edition, hops: frozenset[str]
+) -> tuple[Endpoint, ...]:
+    found: dict[tuple[str, int], Endpoint] = {}
+    for row in _data()["endpoints"]:
+        if not row[key] or row["scenario"] not in scenarios or row["hop"] not in hops:
+            continue
+        if "both" not in (edition, row["edition"]) and row["edition"] != edition:
+            continue
+        endpoint = _endpoint(row, fields)
+        known = found.get((endpoint.host, endpoint.port))
+        found[endpoint.host, endpoint.port] = replace(known, edition="both") if known and (
+            known.edition != endpoint.edition) else known or endpoint
+    return tuple(found.values())
+
+
+def _endpoint(row: dict[str, Any], fields: dict[str, str]) -> Endpoint:
+    host = row["host"].format(**fields)
+    probe = host if "*" not in host else row["probe"].format(**fields)
+    return Endpoint(
+        host=host, port=row["port"], protocol=row["protocol"], purpose=row["purpose"], scenario=row["scenario"],
+        edition=row["edition"], hop=row["hop"], carried=row["carried"], source=row["source"], checked=row["checked"],
+        probe=probe, gateway=row["host"] == "{gateway}",
+    )
+
+
+def _fields(gateway_endpoint: str | None, region: str, vault: str | None) -> dict[str, str]:
+    return {
+        "gateway": host_of(gateway_endpoint) if gateway_endpoint else "",
+        "region": region_name(region),
+        "code": region_code(region) or "*",
+        "vault": host_of(vault).removesuffix(".vault.azure.net") if vault else "*",
+    }
+
+
+def _checked_scenarios(given: Iterable[str]) -> frozenset[str]:
+    chosen = frozenset(given)
+    unknown = sorted(chosen - set(scenarios()) - {ALWAYS})
+    if unknown:
+        raise ValueError(f"unknown scenario {', '.join(unknown)}: give any of {', '.join(scenarios())}")
+    return chosen | {ALWAYS}
+
+
+def _checked_edition(edition: str) -> Edition:
+    for known in EDITIONS:
+        if edition == known:
+            return known
+    raise ValueError(f"unknown edition {edition!r}: give one of {', '.join(EDITIONS)}")
+
+
+@cache
+def _data() -> dict[str, Any]:
+    text = Path(__file__).with_name("endpoints.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data

@@ -1,0 +1,80 @@
+"""Resource ids of Azure Resource Manager: the two kinds that associations are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+SETTINGS = "providers/Microsoft.HybridCompute/settings/default"
+
+_SUBSCRIPTION = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_GROUP = r"[-\w.()]{0,89}[-\w()]"
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Whether two ids name the same resource: Azure compares them without regard to case."""
+    return (one or "").rstrip("/").lower() == (other or "").rstrip("/").lower()
+
+
+@dataclass(frozen=True)
+class _ResourceId:
+    subscription: str
+    resource_group: str
+    name: str
+
+    provider_type: ClassVar[str]
+    name_pattern: ClassVar[str]
+    noun: ClassVar[str]
+
+    def __str__(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/{self.provider_type}/{self.name}"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and same(str(self), str(other))
+
+    def __hash__(self) -> int:
+        return hash(str(self).lower())
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an id.
+
+        Raises:
+            ValueError: it is not the id of such a resource; the message says what one looks like.
+        """
+        pattern = (
+            f"/subscriptions/({_SUBSCRIPTION})/resourceGroups/({_GROUP})"
+            f"/providers/{re.escape(cls.provider_type)}/({cls.name_pattern})/?"
+        )
+        match = re.fullmatch(pattern, text.strip(), re.IGNORECASE)
+        if match is None:
+            example = f"/subscriptions/GUID/resourceGroups/GROUP/providers/{cls.provider_type}/NAME"
+            raise ValueError(f"{text!r} is not the id of {cls.noun}: give one of the form {example}")
+        return cls(*match.groups())
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectedClusterId(_ResourceId):
+    """The id of a connected cluster (Microsoft.Kubernetes/connectedClusters)."""
+
+    provider_type: ClassVar[str] = "Microsoft.Kubernetes/connectedClusters"
+    name_pattern: ClassVar[str] = r"[A-Za-z0-9][-\w.]{0,62}"
+    noun: ClassVar[str] = "a connected cluster"
+
+    @property
+    def setting(self) -> str:
+        """The id of the extension resource that holds the cluster's association with a gateway."""
+        return f"{self}/{SETTINGS}"
+
+
+@dataclass(frozen=True, eq=False)
+class GatewayId(_ResourceId):
+    """The id of an Arc gateway (Microsoft.HybridCompute/gateways)."""
+
+    provider_type: ClassVar[str] = "Microsoft.HybridCompute/gateways"
+    name_pattern: ClassVar[str] = r"[-\w.]{1,63}"
+    noun: ClassVar[str] = "an Arc gateway"

@@ -1,0 +1,46 @@
+"""The preflight of an update: seen to before the first write, made once, and told in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from arcgateway.driver_settings import DriverSettings
+from arcgateway.errors import Failure
+
+
+def prove(settings: DriverSettings, progress: Callable[[str], None]) -> dict[str, Any]:
+    """See to a verdict on the network that is fresh in this update.
+
+    Returns:
+        What `probe` prints.
+
+    Raises:
+        Failure: an endpoint is closed or TLS is intercepted, and the settings require it not to be.
+    """
+    shown = settings.proxy.https or settings.proxy.http
+    summary = {"verdict": "off", "proxy": shown.redacted() if shown else None, "endpoints": 0}
+    if settings.preflight == "off":
+        return summary
+    from arcgateway import endpoints, preflight, verdicts
+
+    if not settings.location:
+        raise Failure("ARC_LOCATION is not set, and the endpoints depend on it", "give the cluster or proxy a location")
+    rows = endpoints.required(settings.gateway_endpoint, settings.location, settings.scenarios)
+    report, fresh = verdicts.shared(
+        rows, settings.proxy, settings.genuine_roots,
+        lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
+    )
+    way = f"through {report.proxy}" if report.proxy else "directly"
+    for found in report.results if fresh else ():
+        if found.verdict != "pass":
+            progress(f"preflight: {found.host}:{found.port} {found.cause}: {found.evidence}")
+    if any(found.genuine_root for found in report.results):
+        progress("preflight: genuine roots of your own counted for some endpoints")
+    progress(f"preflight {way}: {report.verdict} on {len(report.results)} endpoints"
+             + ("" if fresh else " (probed earlier in this update)"))
+    bad = [found for found in report.results if found.verdict == "fail"]
+    if bad and settings.preflight == "require":
+        names = ", ".join(f"{found.host}:{found.port} ({found.cause})" for found in bad)
+        raise Failure(f"preflight {way} failed before anything was changed: {names}", bad[0].mend)
+    return {**summary, "verdict": report.verdict, "endpoints": len(report.results)}

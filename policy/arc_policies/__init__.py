@@ -1,0 +1,1 @@
+"""The rules of the policy pack: pure functions from a resource's type and inputs to findings, and their tables."""

@@ -1,0 +1,262 @@
+"""What the text of a command would make in Azure: `az` and PowerShell calls as the resources that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from . import shell
+from .reading import UNKNOWN, Node, Value
+from .shell import OPEN, Call
+from .tokens import Subject, arm_type_of_id, from_arm
+
+COMMANDS = frozenset({"command:local:command", "command:remote:command"})
+
+#: Tokens of what is not a resource: text that cannot be taken apart, and text that is not known yet.
+TEXT = "text:command"
+OPEN_TEXT = "open:command"
+WORDS = "text:words"
+
+PROXY = "arc-gateway:index:proxysettings"
+_CLUSTER = "azure-native:kubernetes:connectedcluster"
+_NET = "azure-native:network:"
+_DNS = "azure-native:privatedns:"
+_ARC = "azure-native:hybridcompute:"
+
+_GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
+_GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
+_CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
+_STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
+
+#: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
+_Option = tuple[str, str]
+_PRIVATE_LINK: _Option = ("--enable-private-link", "--enable-p")
+_SCOPE: tuple[_Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
+_TARGET: tuple[_Option, ...] = (("--private-connection-resource-id", "--private-c"),)
+_GROUPS: tuple[_Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
+
+
+class _Arguments:
+    """The words after a program, asked for options."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
+
+    def value(self, *options: _Option) -> Value:
+        """An option's value: None when absent, "" when bare, UNKNOWN when open; the last one counts."""
+        found: Value = None
+        for index, word in enumerate(self.words):
+            name, equals, value = word.partition("=")
+            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
+                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
+                found = value if equals else ("" if following.startswith("-") else following)
+                found = UNKNOWN if found.strip() == OPEN else found
+        return found
+
+    def parameter(self, name: str) -> Value:
+        """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
+        for index, word in enumerate(self.words):
+            given, colon, _ = word.lower().partition(":")
+            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) >= min(8, len(name) + 1):
+                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
+                found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
+                return UNKNOWN if found.strip() == OPEN else found
+        return None
+
+
+def _switched(value: Value) -> Value:
+    """A three-state flag: bare means true."""
+    return "Enabled" if value == "" else value
+
+
+def _endpoint(args: _Arguments) -> Value:
+    connection: dict[str, Value] = {
+        "privateLinkServiceId": args.value(*_TARGET) or args.parameter("PrivateLinkServiceConnection"),
+        "groupIds": args.value(*_GROUPS),
+    }
+    return {"privateLinkServiceConnections": [connection]}
+
+
+def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
+    def body(args: _Arguments) -> Value:
+        value = args.value(*options)
+        return {"privateZoneName": args.parameter("ZoneName") or args.parameter("Name") if value is None else value}
+
+    return body
+
+
+def _cluster(args: _Arguments) -> Value:
+    state = _switched(args.value(_PRIVATE_LINK))
+    scope = args.value(*_SCOPE)
+    return {
+        "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
+        "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
+    }
+
+
+def _nothing(_: _Arguments) -> Value:
+    return {}
+
+
+def _proxy(args: _Arguments) -> Value:
+    https = args.value(("--proxy-https", "--proxy-https"))
+    certificate = args.value(("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c"))
+    return {
+        "httpsUrl": args.parameter("HttpsProxy") if https is None else https,
+        "certificate": args.parameter("ProxyCert") if certificate is None else certificate,
+    }
+
+
+_NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
+_ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
+
+_Row = tuple[str, str, Callable[[_Arguments], Value]]
+
+#: Groups of `az` as a pattern, the type that the call makes, its properties.
+_AZ: tuple[_Row, ...] = (
+    (r"network private-endpoint create", f"{_NET}privateendpoint", _endpoint),
+    (
+        r"network private-endpoint dns-zone-group (create|add)",
+        f"{_NET}privatednszonegroup",
+        lambda args: {"privateDnsZoneId": args.value(("--private-dns-zone", "--private"))},
+    ),
+    (
+        r"network private-endpoint-connection approve",
+        f"{_NET}privateendpointconnection",
+        lambda args: {"id": args.value(("--id", "--id")) or args.value(("--type", "--type"))},
+    ),
+    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
+    (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
+    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
+    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", _nothing),
+    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", _nothing),
+    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
+    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
+    (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
+    (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
+    (r"connectedk8s (connect|update)", PROXY, _proxy),
+)
+# In messages a row goes by its own leading words, never by the user's.
+_AZ_PATTERNS = tuple(
+    (re.compile(rf"{pattern}\b"), token, body, "az " + pattern.partition("(")[0].partition("\\")[0].strip())
+    for pattern, token, body in _AZ
+)
+
+_CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
+    "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
+    "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
+    "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
+    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
+    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
+    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
+    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
+}
+
+
+def command_subjects(node: Node) -> list[Subject]:
+    """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
+    found = _driver_settings(node.get("environment"))
+    variables = {
+        str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
+    }
+    for verb in ("create", "update", "delete"):
+        text = node.get(verb)
+        if text.open:
+            found.append(Subject(OPEN_TEXT, text))
+        elif text.text:
+            found += _text_subjects(text, node, variables)
+    return found
+
+
+def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list[Subject]:
+    interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
+    try:
+        if interpreter:
+            made = shell.run([*interpreter, text.text], variables, node.get("stdin").text)
+        else:
+            made = shell.run(["sh", "-c", text.text], variables)
+            made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
+    except shell.UnreadableError:
+        return [Subject(TEXT, text)]
+    subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
+    return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+
+
+def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
+    return (
+        shell.run(["sh", "-c", stdin], variables)
+        if stdin and re.fullmatch(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*", text)
+        else []
+    )
+
+
+def _call_subjects(call: Call, text: Node) -> list[Subject]:
+    arguments = _Arguments(call.arguments)
+    if call.program == "az":
+        groups = _groups(call.arguments)
+        rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
+        rows += _generic(groups, arguments)
+    elif call.program in _CMDLETS:
+        rows = [(token, body, call.program) for token, body in _CMDLETS[call.program]]
+    elif call.program in _CONTAINER_PROGRAMS:
+        if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
+            return []
+        words: list[Value] = list(call.arguments)
+        return [Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")]
+    else:
+        return []
+    return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _groups(words: tuple[str, ...]) -> str:
+    """The command groups of an `az` call: the words before the first option, the global options left out."""
+    groups: list[str] = []
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in _GLOBAL_OPTIONS:
+            skip = True
+        elif word in _GLOBAL_FLAGS or word.partition("=")[0] in _GLOBAL_OPTIONS:
+            continue
+        elif word.startswith("-"):
+            break
+        else:
+            groups.append(word.lower())
+    return " ".join(groups)
+
+
+def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
+    """`az resource create` and `az rest` of a type that an id or an address tells."""
+    if groups in {"resource create", "resource update"}:
+        kind = args.value(("--resource-type", "--resource-t"))
+        namespace = args.value(("--namespace", "--names"))
+        identity = args.value(("--id", "--id"), ("--ids", "--ids"))
+        if isinstance(kind, str):
+            kind = f"{namespace}/{kind}" if isinstance(namespace, str) and "/" not in kind else kind
+        elif isinstance(identity, str):
+            kind = arm_type_of_id(identity)
+    elif groups == "rest":
+        method = args.value(("--method", "--m"), ("-m", "-m"))
+        address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
+        writes = isinstance(method, str) and method.lower() in {"put", "patch"}
+        kind = arm_type_of_id(address) if writes and isinstance(address, str) else None
+        identity = address
+    else:
+        return []
+    if not isinstance(kind, str) or not kind:
+        return []
+    last = identity if isinstance(identity, str) else args.value(*_NAME)
+    name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
+    properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
+    body: Value = {"name": name, "properties": properties}
+    return [(from_arm(kind), lambda _: body, f"az {groups}")]
+
+
+def _driver_settings(environment: Node) -> list[Subject]:
+    https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
+    if https.value is None or certificate.value is None:
+        return []
+    body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
+    return [Subject(PROXY, Node(body), certificate.path)]

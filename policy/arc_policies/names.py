@@ -1,0 +1,52 @@
+"""The host names that stay in use behind a gateway, and how patterns of host names meet.
+
+Source: MicrosoftDocs/azure-management-docs,
+articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md, read 2026-08-20.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+GATEWAY = "*.gw.arc.azure.com"
+
+#: What an enterprise proxy must let through although there is a gateway.
+REQUIRED = (
+    GATEWAY,
+    "management.azure.com",
+    "login.microsoftonline.com",
+    "*.login.microsoft.com",
+    "*.his.arc.azure.com",
+    "mcr.microsoft.com",
+    "*.data.mcr.microsoft.com",
+    "*.obo.arc.azure.com",
+)
+
+
+def meets(pattern: str, name: str) -> bool:
+    """Whether some host name fits both patterns, each a name in which `*` stands for anything."""
+    pattern, name = _clean(pattern), _clean(name)
+    if "*" not in pattern.removeprefix("*") and "*" not in name.removeprefix("*"):
+        ours, theirs = pattern.removeprefix("*"), name.removeprefix("*")
+        if pattern.startswith("*") and name.startswith("*"):
+            return ours.endswith(theirs) or theirs.endswith(ours)
+    return fnmatchcase(name.replace("*", "x"), pattern) or fnmatchcase(pattern.replace("*", "x"), name)
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether every host name that fits `name` fits `pattern` too."""
+    pattern, name = _clean(pattern), _clean(name)
+    if pattern.startswith(".") and name.removeprefix("*").endswith(pattern):
+        return True
+    return fnmatchcase(name, pattern)
+
+
+def host_of(target: str) -> str:
+    """The host part of a URL, with or without its scheme, port and path."""
+    return target.partition("://")[2].partition("/")[0] if "://" in target else target.partition("/")[0]
+
+
+def _clean(pattern: str) -> str:
+    pattern = pattern.strip().lower().rstrip(".")
+    # A bracket is a character class to fnmatch and nothing that a host name has.
+    return pattern.replace("[", "").replace("?", "").partition(":")[0]

@@ -1,0 +1,265 @@
+"""Rule `no-private-endpoints`: an Arc gateway is public, and private names of Arc cut clusters off from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from .commands import OPEN_TEXT, TEXT
+from .reading import Node
+from .rule import OPEN, Check, Finding, Grade, Level, Rule, Settings
+from .subjects import FOREIGN, is_component
+from .templates import OPEN_TEMPLATE
+from .tokens import Subject
+
+_ARC_SCOPE = re.compile(r"microsoft\.(?:hybridcompute|kubernetesconfiguration)/privatelinkscopes", re.IGNORECASE)
+_ARC_ZONE = re.compile(
+    r"privatelink\.(?:his\.arc|guestconfiguration|dp\.kubernetesconfiguration)\.azure\.(?:com|us|cn)\.?", re.IGNORECASE
+)
+_ARC_GROUP = "hybridcompute"
+_ZONE_NAMES = ("privateZoneName", "privateDnsZoneName", "zoneName", "parentResourcePath", "name", "resourceName")
+_TARGETS = ("privateLinkServiceId", "privateConnectionResourceId", "privateConnectionResourceAlias")
+_ARC_LINK_NAMES = re.compile(
+    r"(?:\.his\.arc|\.guestconfiguration|\.dp\.kubernetesconfiguration)\.azure\.|hybridcompute", re.I
+)
+_NET = re.compile(
+    r"microsoft\.(?:hybridcompute|kubernetesconfiguration)/privatelinkscopes|microsoft\.network/privateendpoints", re.I
+)
+_SHELL_NET = re.compile(
+    r"private-endpoint['\",\s]+create|--enable-private|private-link-scope['\",\s]+create|new-azprivateendpoint|/privateendpoints/",
+    re.I,
+)
+
+_WITHOUT = "Remove it, or keep these clusters off the gateway."
+_OTHER_MEND = (
+    "Remove it or move it to a stack of its own; "
+    "where it has nothing to do with Arc, the profile ga only advises against it."
+)
+_SWITCH = "Switch private link off for this cluster, or keep it off the gateway."
+
+
+def _endpoint(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    connections = [
+        connection
+        for name in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections", "privateServiceConnection")
+        for connection in subject.node.field(name).each()
+    ]
+    for connection in connections:
+        target = connection.field(*_TARGETS)
+        groups = connection.field("groupIds", "subresourceNames")
+        if _ARC_SCOPE.search(target.text):
+            yield Finding("arc", target.path, "makes a private endpoint of an Arc private link scope", _WITHOUT)
+            return
+        if any(group.text.lower() == _ARC_GROUP for group in groups.each()):
+            yield Finding("arc", groups.path, "makes a private endpoint with Arc's group id", _WITHOUT)
+            return
+    if settings.scope == "arc":
+        if any(connection.field(*_TARGETS).open for connection in connections):
+            yield Finding(OPEN, subject.node.path, "makes a private endpoint whose target is not known yet", _WITHOUT)
+        return
+    yield Finding("other", subject.node.path, "makes a private endpoint", _OTHER_MEND)
+
+
+def _scope(subject: Subject, _: Settings) -> Iterator[Finding]:
+    yield Finding("arc", subject.node.path, "belongs to an Arc private link scope", _WITHOUT)
+
+
+def _connection(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    module = subject.token.split(":")[1]
+    about_arc = module in {"hybridcompute", "kubernetesconfiguration"} or any(
+        _ARC_SCOPE.search(node.text) for node in subject.node.walk()
+    )
+    if about_arc:
+        yield Finding("arc", subject.node.path, "approves a private endpoint's connection to Arc", _WITHOUT)
+    elif settings.scope == "all":
+        yield Finding("other", subject.node.path, "approves a private endpoint's connection", _OTHER_MEND)
+
+
+def _link_service(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for node in subject.node.walk():
+        if _ARC_LINK_NAMES.search(node.text):
+            yield Finding("arc", node.path, "makes a private link service that stands in for Arc", _WITHOUT)
+            return
+
+
+def _zone_name(node: Node) -> Node:
+    """The zone, by the names that native, classic and ARM have for it; ARM's child names begin with their zone."""
+    place = node.field(*_ZONE_NAMES)
+    if place.key == "parentresourcepath":
+        return Node(next((p for p in place.text.split("/") if p.lower().startswith("privatelink.")), ""), place.path)
+    return Node(place.text.partition("/")[0], place.path) if place.text else place
+
+
+def _zone(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    zone = _zone_name(subject.node)
+    yield from _zone_named(zone, zone.text, settings)
+
+
+def _zone_named(place: Node, name: str, settings: Settings) -> Iterator[Finding]:
+    if place.open:
+        yield Finding(OPEN, place.path, "names a private DNS zone that is not known yet", _WITHOUT)
+    elif _ARC_ZONE.search(name):
+        yield Finding("arc", place.path, "puts names of Arc into a private DNS zone", _WITHOUT)
+    elif "privatelink." in name.lower() and settings.scope == "all":
+        yield Finding("other", place.path, "belongs to a private link DNS zone", _OTHER_MEND)
+
+
+def _zone_group(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    zones = [node for node in subject.node.walk() if node.key in {"privatednszoneid", "privatednszoneids"}]
+    for zone in zones:
+        for item in zone.each():
+            yield from _zone_named(item, item.text, settings)
+
+
+def _cluster(subject: Subject, _: Settings) -> Iterator[Finding]:
+    yield from _switches(subject.node.field("privateLinkState"), subject.node.field("privateLinkScopeResourceId"))
+
+
+def _switches(state: Node, scope: Node) -> Iterator[Finding]:
+    if state.on:
+        yield Finding("arc", state.path, "has private link switched on", _SWITCH)
+    elif state.open:
+        yield Finding(OPEN, state.path, "may have private link switched on, which is not known yet", _SWITCH)
+    # A scope's id that is still unknown is an id nevertheless: somebody has set it.
+    if scope.text or scope.open:
+        yield Finding("arc", scope.path, "names a private link scope for the cluster", _SWITCH)
+
+
+def _component(subject: Subject, _: Settings) -> Iterator[Finding]:
+    nothing = Node(None)
+    for node in subject.node.walk():
+        if node.key in {"enableprivatelink", "privatelink", "privatelinkstate"}:
+            yield from _switches(node, nothing)
+        elif node.key in {"privatelinkscoperesourceid", "privatelinkscopeid", "privatelinkscope", "plsarmid"}:
+            yield from _switches(nothing, node)
+
+
+def _neighbour(subject: Subject, _: Settings) -> Iterator[Finding]:
+    yield Finding(
+        "neighbour",
+        subject.node.path,
+        "moves names that Arc or its extensions use into a private network",
+        "Make sure that clusters behind the gateway still resolve these names publicly.",
+    )
+
+
+def _bridged(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for node in subject.node.walk():
+        if _NET.search(node.text):
+            yield Finding("sign", node.path, "mentions a private endpoint or an Arc private link scope", _WITHOUT)
+            return
+
+
+def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
+    if _SHELL_NET.search(subject.node.text):
+        yield Finding(
+            "sign", subject.node.path, "seems to make a private endpoint, in text that is no plain shell", _WITHOUT
+        )
+
+
+def _open(subject: Subject, _: Settings) -> Iterator[Finding]:
+    what = (
+        "a template that cannot be read here" if subject.token == OPEN_TEMPLATE else "a command that is not known yet"
+    )
+    yield Finding(OPEN, subject.node.path, f"holds {what}", "Look through it for private endpoints yourself.")
+
+
+def _connections(token: str) -> bool:
+    return token.startswith(("azure-native:", "azure:")) and "privateendpointconnection" in token.rpartition(":")[2]
+
+
+_CHECKS = (
+    Check(
+        "endpoint",
+        "private endpoints: azure-native (every version and package), classic, generic, in templates, `az`, PowerShell",
+        _endpoint,
+        frozenset({"azure-native:network:privateendpoint"}),
+    ),
+    Check(
+        "scope",
+        "Arc private link scopes and what they hold (hybridcompute, kubernetesconfiguration)",
+        _scope,
+        frozenset(
+            {
+                "azure-native:hybridcompute:privatelinkscope",
+                "azure-native:hybridcompute:privatelinkscopedresource",
+                "azure-native:kubernetesconfiguration:privatelinkscope",
+            }
+        ),
+    ),
+    Check("connection", "connections of private endpoints, of any service", _connection, matches=_connections),
+    Check(
+        "link-service",
+        "private link services that name Arc's hosts",
+        _link_service,
+        frozenset({"azure-native:network:privatelinkservice"}),
+    ),
+    Check(
+        "zone",
+        "`privatelink.*` private DNS zones, their links and records",
+        _zone,
+        frozenset(
+            {
+                "azure-native:privatedns:privatezone",
+                "azure-native:privatedns:virtualnetworklink",
+                "azure-native:privatedns:privaterecordset",
+            }
+        ),
+    ),
+    Check(
+        "zone-group",
+        "zone groups of private endpoints",
+        _zone_group,
+        frozenset({"azure-native:network:privatednszonegroup"}),
+    ),
+    Check(
+        "cluster",
+        "connected clusters and machines with private link or a scope; `az connectedk8s --enable-private-link`",
+        _cluster,
+        frozenset({"azure-native:kubernetes:connectedcluster", "azure-native:hybridcompute:machine"}),
+    ),
+    Check("component", "this project's own components", _component, matches=is_component),
+    Check(
+        "neighbour",
+        "private link of Azure Monitor and of Azure Resource Manager",
+        _neighbour,
+        frozenset(
+            {
+                "azure-native:monitor:privatelinkscope",
+                "azure-native:authorization:resourcemanagementprivatelink",
+                "azure-native:authorization:privatelinkassociation",
+            }
+        ),
+    ),
+    Check("bridged", "resources of other providers that mention private endpoints", _bridged, frozenset({FOREIGN})),
+    Check("text", "scripts in other languages, and shell text that does not parse", _text, frozenset({TEXT})),
+    Check("open", "templates and commands that cannot be read", _open, frozenset({OPEN_TEMPLATE, OPEN_TEXT})),
+)
+
+_HISTORY = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"
+_CHECKED = date(2026, 8, 20)
+
+RULE = Rule(
+    name="no-private-endpoints",
+    description="No private endpoints or private link beside an Arc gateway.",
+    why=(
+        "An Arc gateway is reached over the internet only; private link moves Arc's host names into a private network, "
+        "where agents lose the gateway hours after the deployment."
+    ),
+    grades={
+        "arc": Grade("private link that touches Arc", Level.MANDATORY, Level.MANDATORY, _HISTORY, _CHECKED),
+        "other": Grade(
+            "private endpoints and zones of other services (refused as first published, dropped on 2025-08-13)",
+            Level.MANDATORY,
+            Level.ADVISORY,
+            _HISTORY,
+            _CHECKED,
+        ),
+        "neighbour": Grade(
+            "private link of services that Arc uses", Level.ADVISORY, Level.ADVISORY, "our judgement", _CHECKED
+        ),
+        "sign": Grade("a mention that proves nothing", Level.ADVISORY, Level.ADVISORY, "our judgement", _CHECKED),
+    },
+    checks=_CHECKS,
+)

@@ -1,0 +1,259 @@
+"""Reading shell text far enough to know which programs it would run with which words; nothing is ever run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+#: Stands within a word for what is not known: a variable of the process, the output of a command.
+OPEN = "\0"
+
+SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash", "ksh"})
+POWERSHELLS = frozenset({"pwsh", "powershell"})
+CMD = frozenset({"cmd"})
+_KEYWORDS = ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
+_WRAPPERS = frozenset(
+    (*_KEYWORDS, "sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry")
+)
+_WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
+_LONGEST = 400_000
+_DEEPEST = 12
+_CONTINUATION = re.compile(r"\\\r?\n|[`^][ \t]*\r?\n")
+_VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+)", re.ASCII)
+_ASSIGNMENT = re.compile(r"(\w+)\+?=(.*)", re.ASCII | re.DOTALL)
+
+
+class UnreadableError(Exception):
+    """The text is no balanced shell text, or too long or too deeply nested to be read."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A program with its arguments; `OPEN` stands in words for what is not known.
+
+    Attributes:
+        program: the last part of its path, lower-case, without `.exe` or `.cmd`.
+        arguments: the words after it.
+        variables: what is known of its environment.
+    """
+
+    program: str
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+def calls(text: str, variables: Mapping[str, str]) -> list[Call]:
+    """The programs that a shell would run for this text, those in substitutions and in `bash -c` included.
+
+    Raises:
+        UnreadableError: unbalanced quotes, or out of bounds.
+    """
+    return _calls(text, dict(variables), 0)
+
+
+def run(words: list[str], variables: Mapping[str, str], stdin: str = "") -> list[Call]:
+    """The programs that come of running these words, which a shell may be among.
+
+    Raises:
+        UnreadableError: as `calls`.
+    """
+    return _run(words, dict(variables), stdin, 0)
+
+
+def _calls(text: str, variables: dict[str, str], depth: int) -> list[Call]:
+    if depth > _DEEPEST or len(text) > _LONGEST:
+        raise UnreadableError
+    lexer = _Lexer(_CONTINUATION.sub(lambda match: "" if match[0][0] == "\\" else " ", text), variables, depth)
+    found: list[Call] = []
+    for words, stdin in lexer.commands():
+        found += _run(words, variables, stdin, depth)
+    return found + lexer.nested
+
+
+def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) -> list[Call]:
+    own = dict(variables)
+    while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
+        own[assignment[1]] = assignment[2]
+        words = words[1:]
+    if not words:
+        variables.update(own)
+        return []
+    program, arguments = program_name(words[0]), words[1:]
+    if program in {"export", "declare", "local", "set"}:
+        pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
+        variables.update({pair[1]: pair[2] for pair in pairs if pair})
+        return []
+    if program == "eval":
+        return _calls(" ".join(arguments), own, depth + 1)
+    if program in _WRAPPERS:
+        start = next((i for i, word in enumerate(arguments) if _runs(word)), None)
+        return [] if start is None else _run(arguments[start:], own, stdin, depth)
+    if program in SHELLS:
+        script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
+        return _calls(script, own, depth + 1) if script else []
+    if program in POWERSHELLS:
+        script = _after(arguments, lambda word: word.lower() in {"-c", "-command"}) or stdin
+        return _calls(script, own, depth + 1) if script else []
+    if program in CMD:
+        script = _after(arguments, lambda word: word.lower() in {"/c", "/k", "/s"})
+        return _calls(script, own, depth + 1) if script else []
+    return [Call(program, tuple(arguments), own)]
+
+
+def program_name(word: str) -> str:
+    """A program's name without folder, ending and case."""
+    return re.split(r"[/\\]", word)[-1].lower().removesuffix(".exe").removesuffix(".cmd")
+
+
+def _runs(word: str) -> bool:
+    # After a wrapper and its options: the first word that is neither an option, a value, nor an assignment.
+    return not word.startswith("-") and not _ASSIGNMENT.fullmatch(word) and not _WRAPPER_VALUE.fullmatch(word)
+
+
+def _after(words: list[str], chooses: Callable[[str], bool]) -> str:
+    for index, word in enumerate(words):
+        if chooses(word):
+            return " ".join(words[index + 1 :]) if index + 1 < len(words) else ""
+    return ""
+
+
+@dataclass
+class _Lexer:
+    text: str
+    variables: dict[str, str]
+    depth: int
+    nested: list[Call] = field(default_factory=list)
+    at: int = 0
+
+    def commands(self) -> Iterator[tuple[list[str], str]]:
+        """Simple commands in order, each with the text of its here-document."""
+        words: list[str] = []
+        word: str | None = None
+        delimiters: list[str] = []
+        text = self.text
+        while self.at < len(text):
+            char = text[self.at]
+            self.at += 1
+            if char in " \t\r":
+                words, word = _put(words, word)
+            elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
+                word += self._until_closed()
+            elif char in "\n;&|()":
+                words, word = _put(words, word)
+                body = self._here_documents(delimiters) if char == "\n" else ""
+                if words and not (delimiters and char != "\n"):
+                    yield words, body
+                    words = []
+            elif char in "<>":
+                words, word = _put(words, word)
+                if text.startswith("<<", self.at):
+                    self.at += 2
+                elif text.startswith("<", self.at) and char == "<":
+                    self.at += 1
+                    delimiters.append(self._delimiter())
+            elif char == "#" and word is None:
+                end = text.find("\n", self.at)
+                self.at = len(text) if end < 0 else end
+            elif char == "$" and not text.startswith(("'", '"'), self.at):
+                value = self._expand()
+                pieces = ((word or "") + value).split() if " " in value or "\n" in value else [(word or "") + value]
+                if value or word is not None:
+                    *whole, word = pieces or [""]
+                    words += whole
+            elif char != "$":
+                word = (word or "") + self._quoted(char)
+        words, word = _put(words, word)
+        if words:
+            yield words, ""
+
+    def _quoted(self, char: str) -> str:
+        text = self.text
+        if char == "\\":
+            self.at += 1
+            return text[self.at - 1 : self.at]
+        if char == "'":
+            end = text.find("'", self.at)
+            if end < 0:
+                raise UnreadableError
+            start, self.at = self.at, end + 1
+            return text[start:end]
+        if char == "`":
+            end = text.find("`", self.at)
+            if end < 0:
+                raise UnreadableError
+            start, self.at = self.at, end + 1
+            self.nested += _calls(text[start:end], self.variables, self.depth + 1)
+            return OPEN
+        return self._double_quoted() if char == '"' else char
+
+    def _double_quoted(self) -> str:
+        word = ""
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            self.at += 1
+            if char == '"':
+                return word
+            if char == "\\" and self.text[self.at : self.at + 1] in '$`"\\':
+                word += self.text[self.at : self.at + 1]
+                self.at += 1
+            elif char == "$":
+                word += self._expand()
+            elif char == "`":
+                word += self._quoted(char)
+            else:
+                word += char
+        raise UnreadableError
+
+    def _expand(self) -> str:
+        if self.text.startswith("(", self.at):
+            self.at += 1
+            self.nested += _calls(self._until_closed(), self.variables, self.depth + 1)
+            return OPEN
+        found = _VARIABLE.match(self.text, self.at)
+        if not found:
+            return OPEN
+        self.at = found.end()
+        value = self.variables.get(found[1] or found[3])
+        if value is None:
+            return found[2] or OPEN
+        return value
+
+    def _until_closed(self) -> str:
+        start, depth, quote = self.at, 1, ""
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            self.at += 1
+            if quote:
+                quote = "" if char == quote else quote
+            elif char in "'\"":
+                quote = char
+            elif char == "\\":
+                self.at += 1
+            elif char in "()":
+                depth += 1 if char == "(" else -1
+                if depth == 0:
+                    return self.text[start : self.at - 1]
+        raise UnreadableError
+
+    def _delimiter(self) -> str:
+        found = re.compile(r"-?[ \t]*(['\"]?)([\w.-]+)\1").match(self.text, self.at)
+        if not found:
+            return ""
+        self.at = found.end()
+        return found[2]
+
+    def _here_documents(self, delimiters: list[str]) -> str:
+        body = ""
+        while delimiters:
+            delimiter = delimiters.pop(0)
+            end = re.compile(rf"^[ \t]*{re.escape(delimiter)}[ \t]*\r?$", re.MULTILINE).search(self.text, self.at)
+            if end is None:
+                raise UnreadableError
+            body = self.text[self.at : end.start()]
+            self.at = end.end()
+        return body
+
+
+def _put(words: list[str], word: str | None) -> tuple[list[str], None]:
+    return ([*words, word] if word is not None else words), None

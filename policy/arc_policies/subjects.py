@@ -1,0 +1,102 @@
+"""From a resource to all that it declares: itself, and what templates, commands and generic resources stand for."""
+
+from __future__ import annotations
+
+import re
+
+from .commands import COMMANDS, PROXY, command_subjects
+from .reading import Node, Value, from_json, plain
+from .templates import DEPLOYMENT, deployment_subjects
+from .tokens import Subject, from_arm, normalise
+
+GENERIC = frozenset({"azure-native:resources:resource", "azure-native:resources:resourceatscope"})
+HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
+
+#: A resource of a provider that no rule knows by its types.
+FOREIGN = "text:foreign"
+
+#: Providers whose types the rules know, and some large ones that have nothing to do with Azure.
+_KNOWN_PROVIDERS = frozenset(
+    (
+        *("azure-native", "azure-nextgen", "azure", "azuread", "kubernetes", "command", "arc-gateway", "pulumi"),
+        *("aws", "aws-native", "awsx", "eks", "gcp", "google-native", "docker", "docker-build", "github", "gitlab"),
+        *("random", "tls", "time", "null", "std", "archive", "pulumi-nodejs", "pulumi-python"),
+    )
+)
+_ARM_TYPE = re.compile(r"[A-Za-z]+\.[\w.]+(?:/\w+)+(?:@[\w-]+)?")
+
+
+def expands(token: str) -> bool:
+    """Whether a resource of this type may declare more than itself."""
+    provider = token.partition(":")[0]
+    return token in COMMANDS or token in GENERIC or token == DEPLOYMENT or token in HELM or _foreign(provider)
+
+
+def is_component(token: str) -> bool:
+    """Whether this is one of this project's own components."""
+    return token.startswith("arc-gateway:")
+
+
+def _foreign(provider: str) -> bool:
+    return provider not in _KNOWN_PROVIDERS and not provider.startswith("azure-native_")
+
+
+def subjects(token: str, props: object) -> list[Subject]:
+    """All that a resource of this normalised type declares, itself first."""
+    node = Node(plain(props))
+    own = [Subject(token, node)]
+    if token in COMMANDS:
+        return own + command_subjects(node)
+    if token in GENERIC:
+        return own + _generic(node)
+    if token == DEPLOYMENT:
+        return own + deployment_subjects(node)
+    if token in HELM:
+        return own + _arc_chart(node)
+    if token.startswith("kubernetes:"):
+        items = node.get("items").each()
+        return [Subject(_kind(item, token), item) for item in items] if items else own
+    if _foreign(token.partition(":")[0]):
+        return _bridged(node)
+    return own
+
+
+def _kind(item: Node, token: str) -> str:
+    kind, version = item.get("kind").text, item.get("apiVersion").text
+    return normalise(f"kubernetes:{version if '/' in version else 'core/v1'}:{kind}") if kind else token
+
+
+def _generic(node: Node) -> list[Subject]:
+    """`azure-native:resources:Resource`: the ARM type is spread over three inputs."""
+    kind = node.get("resourceType").text.strip("/")
+    namespace = node.get("resourceProviderNamespace").text.strip("/")
+    parents = [part for part in node.get("parentResourcePath").text.split("/") if part]
+    lowered = [part.lower() for part in parents]
+    if "providers" in lowered:
+        start = len(lowered) - lowered[::-1].index("providers")
+        namespace, parents = (parents[start] if start < len(parents) else namespace), parents[start + 1 :]
+    arm_type = "/".join([namespace, *parents[0::2], kind]) if namespace and "." not in kind else kind
+    return [Subject(from_arm(arm_type), node, form="is a generic Azure resource that")] if kind else []
+
+
+def _bridged(node: Node) -> list[Subject]:
+    """A provider of its own names, such as azapi, whose `type` is ARM's and whose `body` is the resource."""
+    kind, body = node.get("type"), node.get("body")
+    if body.text:
+        body = Node(from_json(body.text), body.path)
+    if not _ARM_TYPE.fullmatch(kind.text):
+        return [Subject(FOREIGN, node)]
+    value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
+    return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
+
+
+def _arc_chart(node: Node) -> list[Subject]:
+    """The proxy settings among the values of Arc's own chart."""
+    if "azure-arc-k8sagents" not in node.get("chart").text.lower():
+        return []
+    values = node.get("values", "global")
+    body: Value = {
+        "httpsUrl": values.get("httpsProxy").value,
+        "certificate": values.get("proxyCert").value or values.get("isCustomCert").value,
+    }
+    return [Subject(PROXY, Node(body), values.path)]

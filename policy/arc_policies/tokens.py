@@ -1,0 +1,121 @@
+"""Type tokens: one name for a resource type, in whatever major version, package or provider it is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .reading import Node, Path
+
+_NATIVE = re.compile(r"(?:azure-native|azure-nextgen)(?:_[a-z0-9]+_v\w+)?:([a-z0-9]+)(?:/[^:]+)?:(\w+)", re.IGNORECASE)
+
+_RULES = "azure-native:network:firewallpolicyrulecollectiongroup"
+
+#: Renamed between majors of azure-native, or the classic provider's name for the same thing.
+_SAME = {
+    "azure-native:network:interfaceendpoint": "azure-native:network:privateendpoint",
+    "azure-native:network:privatezone": "azure-native:privatedns:privatezone",
+    "azure-native:network:virtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "azure-native:network:privaterecordset": "azure-native:privatedns:privaterecordset",
+    "azure-native:insights:privatelinkscope": "azure-native:monitor:privatelinkscope",
+    "azure-native:network:firewallpolicyrulecollectiongroupdraft": _RULES,
+    "azure-native:network:firewallpolicyrulegroup": _RULES,
+    "azure-native:network:firewallpolicydraft": "azure-native:network:firewallpolicy",
+    "azure:privatelink:endpoint": "azure-native:network:privateendpoint",
+    "azure:privatedns:zone": "azure-native:privatedns:privatezone",
+    "azure:privatedns:zonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "azure:privatedns:linkservice": "azure-native:network:privatelinkservice",
+    "azure:privatelink:service": "azure-native:network:privatelinkservice",
+    "azure:arc:privatelinkscope": "azure-native:hybridcompute:privatelinkscope",
+    "azure:monitoring:privatelinkscope": "azure-native:monitor:privatelinkscope",
+    "azure:monitoring:privatelinkscopedservice": "azure-native:monitor:privatelinkscope",
+    "azure:management:privatelink": "azure-native:authorization:resourcemanagementprivatelink",
+    "azure:network:firewallpolicy": "azure-native:network:firewallpolicy",
+    "azure:network:firewallpolicyrulecollectiongroup": _RULES,
+    "azure:network:applicationgateway": "azure-native:network:applicationgateway",
+    "azure:paloalto:localrulestackrule": "azure-native:cloudngfw:localrule",
+    "azure:paloalto:localrulestackoutboundtrustcertificateassociation": "azure-native:cloudngfw:outboundcertificate",
+    "azure:paloalto:localrulestackoutbounduntrustcertificateassociation": "azure-native:cloudngfw:outboundcertificate",
+    "azure:core:resourcegrouptemplatedeployment": "azure-native:resources:deployment",
+    "azure:core:subscriptiontemplatedeployment": "azure-native:resources:deployment",
+    "azure:core:tenanttemplatedeployment": "azure-native:resources:deployment",
+    "azure:management:grouptemplatedeployment": "azure-native:resources:deployment",
+    "azure:core:templatedeployment": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentatscope": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentatsubscriptionscope": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentatmanagementgroupscope": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentattenantscope": "azure-native:resources:deployment",
+    "azure-native:resources:templatespecversion": "azure-native:resources:deployment",
+}
+_CLASSIC_RECORD = re.compile(r"azure:privatedns:(?:a|aaaa|cname|mx|ptr|srv|txt)record")
+
+#: ARM types whose Pulumi name is not simply the namespace and the singular of the last part.
+_ARM = {
+    "microsoft.network/privatednszones": "azure-native:privatedns:privatezone",
+    "microsoft.network/privatednszones/virtualnetworklinks": "azure-native:privatedns:virtualnetworklink",
+    "microsoft.hybridcompute/privatelinkscopes/scopedresources": "azure-native:hybridcompute:privatelinkscopedresource",
+    "microsoft.insights/privatelinkscopes": "azure-native:monitor:privatelinkscope",
+    "microsoft.insights/privatelinkscopes/scopedresources": "azure-native:monitor:privatelinkscope",
+    "microsoft.network/firewallpolicies": "azure-native:network:firewallpolicy",
+    "microsoft.network/firewallpolicies/rulecollectiongroups": _RULES,
+    "microsoft.network/firewallpolicies/rulegroups": _RULES,
+}
+_ARM_RECORD = re.compile(r"microsoft\.network/privatednszones/(?:a|aaaa|cname|mx|ptr|soa|srv|txt)")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something that a resource declares: the resource itself, or what a template or a command in it would make.
+
+    Attributes:
+        token: the normalised type.
+        node: its properties.
+        at: the property to name in messages, where the paths of `node` are not the resource's own.
+        form: words between the property and a finding's problem, such as ``runs `az ...`, which``.
+    """
+
+    token: str
+    node: Node
+    at: Path | None = None
+    form: str = ""
+
+
+@lru_cache(maxsize=4096)
+def normalise(resource_type: str) -> str:
+    """`provider:module:type` in lower case, without API version; Kubernetes kinds as `kubernetes:GROUP:kind`.
+
+    A Kubernetes kind loses its `Patch` and `List`; a type that has the same meaning elsewhere gets azure-native's name.
+    """
+    native = _NATIVE.fullmatch(resource_type)
+    if native:
+        token = f"azure-native:{native[1]}:{native[2]}".lower()
+        return _SAME.get(token, token)
+    provider, _, rest = resource_type.partition(":")
+    module, _, kind = rest.rpartition(":")
+    token = f"{provider}:{module.partition('/')[0]}:{kind}".lower()
+    if provider == "kubernetes":
+        return token.removesuffix("patch").removesuffix("list")
+    if _CLASSIC_RECORD.fullmatch(token):
+        return "azure-native:privatedns:privaterecordset"
+    return _SAME.get(token, token)
+
+
+@lru_cache(maxsize=4096)
+def from_arm(arm_type: str) -> str:
+    """The normalised token of an ARM type such as `Microsoft.Network/privateEndpoints`, a `@version` left out."""
+    arm_type = arm_type.partition("@")[0].strip("/").lower()
+    if arm_type in _ARM:
+        return _ARM[arm_type]
+    if _ARM_RECORD.fullmatch(arm_type):
+        return "azure-native:privatedns:privaterecordset"
+    namespace, _, rest = arm_type.partition("/")
+    module = "cloudngfw" if namespace == "paloaltonetworks.cloudngfw" else namespace.removeprefix("microsoft.")
+    return normalise(f"azure-native:{module}:{rest.rpartition('/')[2].removesuffix('s')}")
+
+
+def arm_type_of_id(resource_id: str) -> str:
+    """The ARM type that a resource id (or the tail of one, from its provider on) ends in; "" where there is none."""
+    tail = re.split(r"(?:^|/)providers/", resource_id.partition("?")[0], flags=re.IGNORECASE)[-1]
+    parts = [part for part in tail.split("/") if part]
+    return "/".join([parts[0], *parts[1::2]]) if len(parts) > 1 else ""

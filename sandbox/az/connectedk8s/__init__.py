@@ -1,0 +1,1 @@
+"""`az connectedk8s ...`: onboarding a cluster, changing it, taking it away."""

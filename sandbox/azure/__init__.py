@@ -1,0 +1,23 @@
+"""The local Azure: ARM, login, data plane, Graph and registry in one process, for clients that do not know of it."""
+
+from __future__ import annotations
+
+import sys
+
+from sandbox.certificates import certificates
+from sandbox.home import PROJECT, Home
+from sandbox.service import Service, answering
+
+
+def services(home: Home) -> list[Service]:
+    """The one process, as the supervisor runs it."""
+    url = f"https://localhost:{home.port('azure')}/metadata/endpoints?api-version=2022-09-01"
+    return [
+        Service(
+            name="azure",
+            argv=(sys.executable, "-m", "sandbox.azure"),
+            ready=answering(url, certificates(home).root),
+            env={"SANDBOX_HOME": str(home.root), "PYTHONPATH": str(PROJECT)},
+            ports=("azure",),
+        )
+    ]

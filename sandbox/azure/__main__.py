@@ -1,0 +1,31 @@
+"""`python -m sandbox.azure`: the local Azure, for the sandbox whose state is in $SANDBOX_HOME."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from sandbox.azure.app import DEFAULT_CHARTS, serve
+from sandbox.home import Home
+
+
+def main() -> int:
+    """Serve until told to stop; 1 when the port is taken or the state cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.azure", description=__doc__)
+    parser.add_argument(
+        "--charts", type=Path, default=DEFAULT_CHARTS, help="the folder whose charts the registry serves"
+    )
+    arguments = parser.parse_args()
+    home = Home.default()
+    try:
+        asyncio.run(serve(home, arguments.charts))
+    except OSError as problem:
+        print(f"azure: cannot serve on 127.0.0.1:{home.port('azure')} from {home.root}: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""Microsoft.Authorization: role definitions, role assignments, permissions.
+
+Roles are kept and listed; nothing is refused for want of one yet. `arm.action_of` names the action that a check needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sandbox.azure import ids
+from sandbox.azure.catalogue import AUTHORIZATION_VERSIONS, ResourceType
+from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
+from sandbox.azure.errors import ArmError, invalid_content
+from sandbox.azure.ids import Target
+from sandbox.azure.store import Json
+
+DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
+ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+
+#: Built-in roles: name, description, actions, what is taken away.
+BUILT_IN = {
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": ("Owner", "Grants full access to manage all resources.", ("*",), ()),
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": (
+        "Contributor",
+        "Grants full access to manage all resources, but does not allow you to assign roles.",
+        ("*",),
+        ("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"),
+    ),
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7": (
+        "Reader",
+        "View all resources, but does not allow changes.",
+        ("*/read",),
+        (),
+    ),
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": (
+        "User Access Administrator",
+        "Lets you manage user access to Azure resources.",
+        ("*/read", "Microsoft.Authorization/*"),
+        (),
+    ),
+    "34e09817-6cbe-4d01-b1a2-e0eac5743d41": (
+        "Kubernetes Cluster - Azure Arc Onboarding",
+        "Role definition to authorize any user/service to create connectedClusters resource.",
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Kubernetes/connectedClusters/Write",
+            "Microsoft.Kubernetes/connectedClusters/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+        ),
+        (),
+    ),
+    "f6e92014-8af2-414d-9948-9b1abf559285": (
+        "Arc Gateway Manager",
+        "Manage Arc gateways and what is associated with them.",
+        (
+            "Microsoft.HybridCompute/gateways/*",
+            "Microsoft.HybridCompute/settings/*",
+            "Microsoft.Kubernetes/connectedClusters/settings/default/write",
+        ),
+        (),
+    ),
+}
+_FILTER = re.compile(r"(\w+)\s+eq\s+'([^']*)'|(atScope|assignedTo|asTarget)\(([^)]*)\)", re.IGNORECASE)
+
+
+def permissions(azure: Azure, call: Call, target: Target) -> Reply:
+    """What the caller may do in a scope."""
+    one = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
+    return Reply(200, {"value": [one]})
+
+
+def _definition(azure: Azure, call: Call, target: Target, old: Json | None) -> Json:
+    given = expect(call.document.get("properties"), dict, "properties")
+    name = expect(given.get("roleName"), str, "properties.roleName")
+    scopes = expect(given.get("assignableScopes") or [target.scope], list, "properties.assignableScopes")
+    rights = []
+    for one in optional(given.get("permissions"), list, "properties.permissions"):
+        right = {part: list(one.get(part) or []) for part in ("actions", "notActions", "dataActions", "notDataActions")}
+        rights.append(right)
+    now = stamp(azure.clock.now())
+    before = old["properties"] if old else {}
+    return {
+        "roleName": name,
+        "type": "CustomRole",
+        "description": given.get("description") or "",
+        "assignableScopes": scopes,
+        "permissions": rights,
+        "createdOn": before.get("createdOn", now),
+        "createdBy": before.get("createdBy", call.principal.object_id),
+        "updatedOn": now,
+        "updatedBy": call.principal.object_id,
+    }
+
+
+def _assignment(azure: Azure, call: Call, target: Target, old: Json | None) -> Json:
+    given = expect(call.document.get("properties"), dict, "properties")
+    principal = expect(given.get("principalId"), str, "properties.principalId")
+    role = expect(given.get("roleDefinitionId"), str, "properties.roleDefinitionId")
+    if not ids.GUID.fullmatch(principal):
+        raise invalid_content(f"'{principal[:60]}' in 'properties.principalId' is no GUID")
+    if _role(azure, role.rsplit("/", 1)[-1]) is None:
+        raise ArmError(
+            400, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role[-80:]}' does not exist."
+        )
+    for one in _all(azure, ASSIGNMENTS):
+        made = one["properties"]
+        same = (made["principalId"], made["roleDefinitionId"].lower(), made["scope"].lower())
+        if same == (principal, role.lower(), target.scope.lower()) and one["name"].lower() != target.names[-1].lower():
+            raise ArmError(
+                409,
+                "RoleAssignmentExists",
+                "The role assignment already exists. The ID of the conflicting role assignment is "
+                f"{one['name'].replace('-', '')}.",
+            )
+    now = stamp(azure.clock.now())
+    return {
+        "roleDefinitionId": role,
+        "principalId": principal,
+        "principalType": given.get("principalType") or "ServicePrincipal",
+        "scope": target.scope,
+        "condition": given.get("condition"),
+        "conditionVersion": given.get("conditionVersion"),
+        "description": given.get("description"),
+        "createdOn": now,
+        "updatedOn": now,
+        "createdBy": call.principal.object_id,
+        "updatedBy": call.principal.object_id,
+    }
+
+
+def _get_definition(azure: Azure, call: Call, target: Target) -> Reply:
+    found = _role(azure, target.names[-1])
+    if found is None:
+        raise ArmError(
+            404,
+            "RoleDefinitionDoesNotExist",
+            f"The specified role definition with ID '{target.names[-1]}' does not exist.",
+        )
+    return Reply(200, found)
+
+
+def _list_definitions(azure: Azure, call: Call, target: Target) -> Reply:
+    wanted = _filters(call)
+    found = [_built_in(azure, name) for name in BUILT_IN] + _all(azure, DEFINITIONS)
+    for key, prop in (("rolename", "roleName"), ("type", "type")):
+        if key in wanted:
+            found = [one for one in found if one["properties"][prop].lower() == wanted[key]]
+    return Reply(200, {"value": found})
+
+
+def _list_assignments(azure: Azure, call: Call, target: Target) -> Reply:
+    """Those at a scope, above it, and below it (below: not with `atScope()`)."""
+    wanted, scope = _filters(call), target.scope.lower()
+    found = []
+    for one in _all(azure, ASSIGNMENTS):
+        at = one["properties"]["scope"].lower()
+        above = scope == at or scope.startswith(at.rstrip("/") + "/")
+        below = at.startswith(scope.rstrip("/") + "/") and "atscope" not in wanted
+        principal = wanted.get("principalid", wanted.get("assignedto"))
+        if (above or below) and principal in (None, one["properties"]["principalId"].lower()):
+            found.append(one)
+    return Reply(200, {"value": found})
+
+
+def _delete(azure: Azure, call: Call, target: Target) -> Reply:
+    found = azure.store.get(target.id)
+    if found is None:
+        return Reply(204)
+    azure.store.delete(target.id)
+    return Reply(200, found)
+
+
+def _all(azure: Azure, kind: str) -> list[Json]:
+    return azure.store.in_subscription(azure.identity.subscription_id, kind, "", 10_000).items
+
+
+def _role(azure: Azure, name: str) -> Json | None:
+    if name.lower() in BUILT_IN:
+        return _built_in(azure, name.lower())
+    return next((one for one in _all(azure, DEFINITIONS) if one["name"].lower() == name.lower()), None)
+
+
+def _built_in(azure: Azure, name: str) -> Json:
+    title, description, actions, taken = BUILT_IN[name]
+    right = {"actions": list(actions), "notActions": list(taken), "dataActions": [], "notDataActions": []}
+    return {
+        "id": f"/subscriptions/{azure.identity.subscription_id}/providers/{DEFINITIONS}/{name}",
+        "name": name,
+        "type": DEFINITIONS,
+        "properties": {
+            "roleName": title,
+            "type": "BuiltInRole",
+            "description": description,
+            "assignableScopes": ["/"],
+            "permissions": [right],
+        },
+    }
+
+
+def _filters(call: Call) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name, value, function, argument in _FILTER.findall(call.query.get("$filter", "")):
+        found[(name or function).lower()] = (value or argument.strip("'")).lower()
+    return found
+
+
+#: The types of this provider, for the table.
+TYPES = (
+    ResourceType(
+        DEFINITIONS,
+        versions=AUTHORIZATION_VERSIONS,
+        pattern=ids.GUID,
+        anywhere=True,
+        properties=_definition,
+        verbs={"GET": _get_definition, "LIST": _list_definitions, "DELETE": _delete},
+    ),
+    ResourceType(
+        ASSIGNMENTS,
+        versions=AUTHORIZATION_VERSIONS,
+        pattern=ids.GUID,
+        anywhere=True,
+        properties=_assignment,
+        verbs={"LIST": _list_assignments, "DELETE": _delete},
+    ),
+    ResourceType(
+        "Microsoft.Authorization/permissions",
+        versions=AUTHORIZATION_VERSIONS,
+        anywhere=True,
+        verbs={"LIST": permissions},
+    ),
+)

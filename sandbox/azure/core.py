@@ -1,0 +1,190 @@
+"""What every part of the local Azure passes around: the call, the reply, the service's own state, its clock."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from sandbox.azure.errors import ArmError, invalid_content, missing_api_version
+from sandbox.azure.store import Json, Store
+from sandbox.home import Identity
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls: an application's id and its object id in the tenant."""
+
+    app_id: str
+    object_id: str
+
+
+@dataclass
+class Call:
+    """One request.
+
+    Attributes:
+        method: upper case.
+        base: scheme and authority that the client asked under, without a slash at the end.
+        path: as it came, undecoded, without the query.
+        query: parameters by lower-cased name; of a repeated one the first.
+        headers: by lower-cased name.
+        body: as it came.
+        request_id: of this request; also its correlation id unless the client set one.
+        principal: who calls, once that is known.
+    """
+
+    method: str
+    base: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    request_id: str
+    principal: Principal = field(default=Principal("", ""))
+
+    @property
+    def correlation_id(self) -> str:
+        """The id that ties the requests of one act together."""
+        return self.headers.get("x-ms-correlation-request-id", self.request_id)
+
+    @property
+    def api_version(self) -> str:
+        """The `api-version`, in lower case.
+
+        Raises:
+            ArmError: there is none.
+        """
+        version = self.query.get("api-version", "")
+        if not version:
+            raise missing_api_version()
+        return version.lower()
+
+    @cached_property
+    def document(self) -> Json:
+        """The body as a JSON object.
+
+        Raises:
+            ArmError: it is something else.
+        """
+        if not self.body:
+            raise ArmError(400, "InvalidRequestContent", "The request content was invalid: it is empty.")
+        try:
+            found = json.loads(self.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as problem:
+            raise invalid_content(str(problem)) from None
+        if not isinstance(found, dict):
+            raise invalid_content(f"an object is expected, not {_kind_of(found)}")
+        return found
+
+    @property
+    def properties(self) -> Json:
+        """The document's `properties`; an empty object where there are none.
+
+        Raises:
+            ArmError: they are no object.
+        """
+        return optional(self.document.get("properties"), dict, "properties")
+
+
+@dataclass
+class Reply:
+    """One answer: `body` is sent as JSON unless it is bytes; None is no body."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Clock:
+    """The sandbox's time: the machine's, moved forward at will; it remembers by how much."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._offset = float(store.setting("clock.offset", 0.0))
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move forward; never back, or what is done would be undone.
+
+        Raises:
+            ValueError: `seconds` is negative or no finite number.
+        """
+        if not 0 <= seconds < 10**9:
+            raise ValueError("a clock moves forward only, by a number of seconds below 10^9")
+        self._offset += seconds
+        self._store.set("clock.offset", self._offset)
+
+
+def stamp(at: float) -> str:
+    """A time as ARM writes it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Azure:
+    """The service's state.
+
+    Attributes:
+        identity: the one service principal, its tenant and subscription.
+        charts: the folder whose charts the registry serves.
+        durations: seconds that operations take, where they differ from the table: by "TYPE:ACTION" in lower case.
+        recent: the last requests, for people and tests that ask what arrived.
+        next_due: when the next operation ends, on the sandbox's clock.
+    """
+
+    identity: Identity
+    store: Store
+    charts: Path
+    clock: Clock = field(init=False)
+    durations: dict[str, float] = field(init=False)
+    recent: deque[Json] = field(default_factory=lambda: deque(maxlen=1000))
+    next_due: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.store)
+        self.durations = dict(self.store.setting("durations", {}))
+        self.next_due = self.store.next_due()
+
+
+def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
+    """The value itself when it is of a kind (a bool is no number).
+
+    Raises:
+        ArmError: it is of another.
+    """
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        names = " or ".join(sorted(_NAMES[one] for one in (kind if isinstance(kind, tuple) else (kind,))))
+        raise invalid_content(f"'{where}' must be {names}, not {_kind_of(value)}")
+    return value
+
+
+def optional(value: Any, kind: type[Kind], where: str) -> Kind:
+    """The value when it is of a kind, and an empty one for null.
+
+    Raises:
+        ArmError: it is of another kind.
+    """
+    return kind() if value is None else expect(value, kind, where)  # type: ignore[no-any-return]
+
+
+_NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null", int: "a number"}
+
+
+def _kind_of(value: Any) -> str:
+    return _NAMES.get(type(value), "a number")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

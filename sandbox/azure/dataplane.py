@@ -1,0 +1,110 @@
+"""The cluster-configuration service that `az connectedk8s` and the agents call, and Microsoft Graph as they ask it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from sandbox import world
+from sandbox.azure import clusters, gateways, ids, login
+from sandbox.azure.core import Azure, Call, Reply, expect
+from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, resource_not_found
+from sandbox.azure.store import Json
+
+PREFIX = "/azure-arc-k8sagents/"
+#: Applications of Microsoft's own that clients look up.
+_KNOWN = {"bc313c14-388c-4e7d-a58e-70017303ee3b": "Custom Locations RP"}
+_APP = re.compile(r"appId\s+eq\s+'([^']+)'|servicePrincipalNames/any\(c:c\s+eq\s+'([^']+)'\)", re.IGNORECASE)
+
+
+def answer(azure: Azure, call: Call) -> Reply:
+    """Answer a request to REGION.dp.kubernetesconfiguration.azure.com.
+
+    Raises:
+        ArmError: the address, the body or the cluster is none.
+    """
+    verb = call.path.removeprefix(PREFIX).rstrip("/").lower()
+    handler = {"healthcheck": _health, "gethelmsettings": _settings, "heartbeat": _heartbeat}.get(verb)
+    if handler is None or not call.path.startswith(PREFIX):
+        raise no_route(call.method, call.path[:200])
+    if call.method != "POST":
+        raise method_not_allowed(call.method, call.path[:200])
+    return handler(azure, call)
+
+
+def graph(azure: Azure, call: Call) -> Reply:
+    """Answer a request to graph.microsoft.com: service principals by their application's id."""
+    path = call.path.rstrip("/").lower()
+    if call.method != "GET" or not path.endswith("/serviceprincipals"):
+        return Reply(404, {"error": {"code": "ResourceNotFound", "message": f"Nothing is kept at {call.path[:200]}."}})
+    wanted = _APP.search(call.query.get("$filter", ""))
+    application = (wanted[1] or wanted[2]).lower() if wanted else ""
+    names = {azure.identity.client_id: "sandbox", **_KNOWN}
+    found = [
+        {
+            "id": login.object_id(azure)
+            if app == azure.identity.client_id
+            else str(uuid.uuid5(uuid.NAMESPACE_DNS, app)),
+            "appId": app,
+            "displayName": name,
+            "servicePrincipalType": "Application",
+            "servicePrincipalNames": [app],
+        }
+        for app, name in names.items()
+        if application in ("", app)
+    ]
+    return Reply(200, {"@odata.context": f"{call.base}/v1.0/$metadata#servicePrincipals", "value": found})
+
+
+def helm_values(azure: Azure, cluster: Json) -> dict[str, str]:
+    """The chart values that the service computes for a stored cluster."""
+    target = ids.parse_id(cluster["id"])
+    assert target is not None and target.group is not None, "a stored cluster has a group"
+    properties = cluster["properties"]
+    proxy = clusters.proxy_settings(cluster)
+    enabled = bool((properties.get("gateway") or {}).get("enabled"))
+    return {
+        "global.subscriptionId": azure.identity.subscription_id,
+        "global.resourceGroupName": target.group,
+        "global.resourceName": cluster["name"],
+        "global.location": cluster["location"],
+        "global.tenantId": azure.identity.tenant_id,
+        "global.kubernetesDistro": properties.get("distribution") or "generic",
+        "global.kubernetesInfra": properties.get("infrastructure") or "generic",
+        "global.httpProxy": proxy["http_proxy"],
+        "global.httpsProxy": proxy["https_proxy"],
+        "global.noProxy": proxy["no_proxy"],
+        "global.isProxyEnabled": _flag(bool(proxy["http_proxy"] or proxy["https_proxy"])),
+        "global.gatewayEnabled": _flag(enabled),
+        "global.gatewayEndpoint": gateways.endpoint_of(azure, cluster["id"]) if enabled else "",
+    }
+
+
+def _health(azure: Azure, call: Call) -> Reply:
+    return Reply(200, {})
+
+
+def _settings(azure: Azure, call: Call) -> Reply:
+    login.principal_of(azure, call)
+    cluster = _cluster(azure, call.document.get("id"), "id")
+    return Reply(200, {"repositoryPath": world.AGENT_CHART, "helmValuesContent": helm_values(azure, cluster)})
+
+
+def _heartbeat(azure: Azure, call: Call) -> Reply:
+    with azure.store.transaction():
+        clusters.heartbeat(azure, _cluster(azure, call.document.get("resourceId"), "resourceId"), call.document)
+    return Reply(200, {})
+
+
+def _cluster(azure: Azure, identifier: object, where: str) -> Json:
+    target = ids.parse_id(expect(identifier, str, where))
+    if target is None or target.kind.lower() != clusters.KIND.lower() or not target.group:
+        raise invalid_content(f"'{where}' is no id of a connected cluster")
+    found = azure.store.get(target.id)
+    if found is None:
+        raise resource_not_found(clusters.KIND, target.names[0], target.group)
+    return found
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

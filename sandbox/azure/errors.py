@@ -1,0 +1,131 @@
+"""Errors in the shape and wording of Azure Resource Manager."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class ArmError(Exception):
+    """An answer other than success.
+
+    Args:
+        status: of HTTP.
+        code: ARM's error code.
+        message: what a person reads.
+        headers: further headers of the answer.
+        details: `details` of the error, when ARM gives some.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        details: Iterable[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+        self.details = list(details)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The document that ARM answers with."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+
+def unauthenticated(tenant: str, code: str, message: str) -> ArmError:
+    """401 with the challenge that tells a client where to get a token."""
+    challenge = (
+        f'Bearer authorization_uri="https://login.microsoftonline.com/{tenant}", error="invalid_token", '
+        f'error_description="{message.replace(chr(34), chr(39))}"'
+    )
+    return ArmError(401, code, message, {"WWW-Authenticate": challenge})
+
+
+def resource_not_found(kind: str, name: str, group: str | None) -> ArmError:
+    """404 of one resource; `kind` is its type, and `name` all its names, parted by slashes."""
+    where = f" under resource group '{group}'" if group else ""
+    message = f"The Resource '{kind}/{name}'{where} was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+    return ArmError(404, "ResourceNotFound", message)
+
+
+def group_not_found(name: str) -> ArmError:
+    """404 of a resource group."""
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+
+
+def subscription_not_found(name: str) -> ArmError:
+    """404 of a subscription."""
+    return ArmError(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
+
+
+def invalid_content(why: str) -> ArmError:
+    """400 for a body that cannot be read as the resource."""
+    return ArmError(
+        400,
+        "InvalidRequestContent",
+        f"The request content was invalid and could not be deserialized: '{why}'.",
+    )
+
+
+def missing_api_version() -> ArmError:
+    """400 for an address without `api-version`."""
+    return ArmError(
+        400,
+        "MissingApiVersionParameter",
+        "The api-version query parameter (?api-version=) is required for all requests.",
+    )
+
+
+def invalid_api_version(asked: str, supported: Iterable[str]) -> ArmError:
+    """400 of ARM's own types (groups, subscriptions) for a version that they do not have."""
+    known = ",".join(supported)
+    return ArmError(
+        400,
+        "InvalidApiVersionParameter",
+        f"The api-version '{asked}' is invalid. The supported versions are '{known}'.",
+    )
+
+
+def unsupported_version(namespace: str, kind: str, asked: str, supported: Iterable[str]) -> ArmError:
+    """404 for reading a provider's type under a version that it does not have."""
+    known = ",".join(supported)
+    return ArmError(
+        404,
+        "InvalidResourceType",
+        f"The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{asked}'. "
+        f"The supported api-versions are '{known}'.",
+    )
+
+
+def no_registered_provider(
+    kind: str, location: str, asked: str, supported: Iterable[str], locations: Iterable[str]
+) -> ArmError:
+    """400 for writing a provider's type under a version that it does not have."""
+    return ArmError(
+        400,
+        "NoRegisteredProviderFound",
+        f"No registered resource provider found for location '{location}' and API version '{asked}' for type '{kind}'. "
+        f"The supported api-versions are '{', '.join(supported)}'. "
+        f"The supported locations are '{', '.join(locations)}'.",
+    )
+
+
+def no_route(method: str, path: str) -> ArmError:
+    """404 for an address that means nothing."""
+    return ArmError(
+        404, "InvalidResource", f"No resource answers {method} {path}: the path is no address of a resource."
+    )
+
+
+def method_not_allowed(method: str, kind: str) -> ArmError:
+    """405 for a verb that a type lacks."""
+    return ArmError(405, "HttpMethodNotAllowed", f"The HTTP method '{method}' is not supported for '{kind}'.")

@@ -1,0 +1,170 @@
+"""Resource groups, and the lists of resources that ARM itself keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sandbox.azure import catalogue, ids, lro
+from sandbox.azure.core import Azure, Call, Reply, expect, optional
+from sandbox.azure.errors import ArmError, group_not_found, invalid_api_version
+from sandbox.azure.paging import page_bounds, page_reply
+from sandbox.azure.resources import system_data
+from sandbox.azure.store import Json, Page
+
+KIND = "Microsoft.Resources/resourceGroups"
+VERSIONS = (
+    "2015-11-01", "2016-02-01", "2016-06-01", "2016-09-01", "2017-05-10", "2018-02-01", "2018-05-01", "2019-03-01",
+    "2019-05-01", "2019-05-10", "2019-07-01", "2019-08-01", "2019-10-01", "2020-06-01", "2020-08-01", "2020-10-01",
+    "2021-01-01", "2021-04-01", "2022-09-01", "2022-12-01", "2023-07-01", "2024-03-01", "2024-07-01", "2024-11-01",
+    "2025-03-01", "2025-04-01",
+)  # fmt: skip
+#: Seconds that ARM's deletion of a group takes here; in life, as long as its resources need.
+DELETION = 0.9
+
+_FILTER = re.compile(r"resourceType\s+eq\s+'([^']+)'", re.IGNORECASE)
+_TAG_FILTER = re.compile(r"tagName\s+eq\s+'([^']+)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?", re.IGNORECASE)
+
+
+def check_version(call: Call) -> None:
+    """Refuse a version that ARM's own types do not have.
+
+    Raises:
+        ArmError: 400.
+    """
+    if call.api_version not in VERSIONS:
+        raise invalid_api_version(call.api_version, VERSIONS)
+
+
+def put(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """Create or replace a group."""
+    check_version(call)
+    ids.check_group(params["group"])
+    old = _find(azure, params["group"])
+    location = call.document.get("location") or (old or {}).get("location")
+    if not location:
+        raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
+    plain = expect(location, str, "location").replace(" ", "").lower()
+    if plain not in catalogue.LOCATIONS:
+        known = ",".join(catalogue.LOCATIONS)
+        raise ArmError(
+            400,
+            "LocationNotAvailableForResourceGroup",
+            f"The provided location '{location[:80]}' is not available for resource group. "
+            f"List of available regions is '{known}'.",
+        )
+    if old and old["location"] != plain:
+        raise ArmError(
+            409,
+            "InvalidResourceGroupLocation",
+            f"Invalid resource group location '{plain}'. "
+            f"The Resource group already exists in location '{old['location']}'.",
+        )
+    name = old["name"] if old else params["group"]
+    document: Json = {
+        "id": f"/subscriptions/{azure.identity.subscription_id}/resourceGroups/{name}",
+        "name": name,
+        "type": KIND,
+        "location": plain,
+        "tags": _tags(call.document),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    _store(azure, call, document, old)
+    return Reply(200 if old else 201, _shown(document))
+
+
+def patch(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """Change a group's tags."""
+    check_version(call)
+    old = _existing(azure, params["group"])
+    document = {**old, **({"tags": _tags(call.document)} if "tags" in call.document else {})}
+    _store(azure, call, document, old)
+    return Reply(200, _shown(document))
+
+
+def get(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """Read a group."""
+    check_version(call)
+    return Reply(200, _shown(_existing(azure, params["group"])))
+
+
+def head(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """Whether a group is there."""
+    check_version(call)
+    return Reply(204 if _find(azure, params["group"]) else 404)
+
+
+def delete(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """Delete a group with all that is in it."""
+    check_version(call)
+    old = _existing(azure, params["group"])
+    operation = azure.store.pending_operation(old["id"])
+    if operation is None:
+        old["properties"]["provisioningState"] = "Deleting"
+        azure.store.rewrite(old)
+        operation = lro.begin(azure, old, "delete", azure.durations.get(f"{KIND}:delete".lower(), DELETION))
+    prefix = f"{call.base}/subscriptions/{azure.identity.subscription_id}"
+    location = f"{prefix}/operationresults/{operation.id}?api-version={call.api_version}"
+    return Reply(202, None, {"Location": location, "Retry-After": lro.wait()})
+
+
+def listing(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """The groups of a subscription, perhaps those with one tag."""
+    check_version(call)
+    after, limit = page_bounds(call)
+    page = azure.store.in_subscription(azure.identity.subscription_id, KIND, after, limit)
+    wanted = _TAG_FILTER.search(call.query.get("$filter", ""))
+    shown = [_shown(item) for item in page.items]
+    if wanted:
+        name, value = wanted.groups()
+        shown = [one for one in shown if name in one["tags"] and value in (None, one["tags"][name])]
+    return page_reply(call, Page(shown, page.after))
+
+
+def resources(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """The resources of a group or of the subscription: who they are, without their properties."""
+    check_version(call)
+    group = params.get("group")
+    if group:
+        _existing(azure, group)
+    after, limit = page_bounds(call)
+    wanted = _FILTER.search(call.query.get("$filter", ""))
+    page = azure.store.tracked(azure.identity.subscription_id, group, wanted.group(1) if wanted else None, after, limit)
+    keys = ("id", "name", "type", "kind", "location", "identity", "tags")
+    return page_reply(call, Page([{key: one[key] for key in keys if key in one} for one in page.items], page.after))
+
+
+def _find(azure: Azure, name: str) -> Json | None:
+    return azure.store.get(f"/subscriptions/{azure.identity.subscription_id}/resourceGroups/{name}")
+
+
+def _existing(azure: Azure, name: str) -> Json:
+    found = _find(azure, name)
+    if found is None:
+        raise group_not_found(name)
+    return found
+
+
+def _store(azure: Azure, call: Call, document: Json, old: Json | None) -> None:
+    if old and azure.store.pending_operation(old["id"]):
+        raise ArmError(
+            409,
+            "ResourceGroupBeingDeleted",
+            f"The resource group '{old['name']}' is in deprovisioning state and cannot perform this operation.",
+        )
+    document["systemData"] = system_data(azure, call, old)
+    subscription = azure.identity.subscription_id
+    azure.store.put(
+        document, subscription=subscription, group="", scope=f"/subscriptions/{subscription}", tracked=False
+    )
+
+
+def _tags(document: Json) -> Json:
+    tags: Json = optional(document.get("tags"), dict, "tags")
+    for name, value in tags.items():
+        expect(value, str, f"tags.{name[:40]}")
+    return tags
+
+
+def _shown(document: Json) -> Json:
+    return {key: value for key, value in document.items() if key != "systemData"}

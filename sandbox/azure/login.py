@@ -1,0 +1,314 @@
+"""Microsoft Entra ID, as far as a service principal needs it: discovery, tokens, and who a token is for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
+
+from sandbox import world
+from sandbox.azure.core import Azure, Call, Principal, Reply, stamp
+from sandbox.azure.errors import unauthenticated
+from sandbox.azure.routes import Routes
+from sandbox.azure.store import Json
+
+PUBLIC = "https://login.microsoftonline.com"
+ALIASES = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
+#: Seconds that a token lives: an hour, as Entra's least. Tokens follow the machine's clock, as their clients do.
+LIFE = 3599
+#: Names that stand for any tenant.
+_ANY = ("common", "organizations")
+_ARM = ("https://management.azure.com", "https://management.core.windows.net", "https://management.azure.com/.default")
+
+#: Tokens that were checked before, with the time when they expire.
+_seen: dict[str, tuple[Principal, float, str]] = {}
+_SEEN_AT_MOST = 1000
+
+
+def answer(azure: Azure, call: Call) -> Reply:
+    """Answer a request to the login host."""
+    segments = tuple(segment for segment in call.path.split("/") if segment)
+    found = _ROUTES.find(segments)
+    if found is None:
+        return Reply(
+            404,
+            _problem("AADSTS900144", "invalid_request", f"The address {call.path[:200]} is none of the login service."),
+        )
+    verbs, params = found
+    handler = verbs.get(call.method)
+    if handler is None:
+        return Reply(405, _problem("AADSTS900561", "invalid_request", "The endpoint does not take this HTTP method."))
+    return handler(azure, call, params)
+
+
+def principal_of(azure: Azure, call: Call) -> Principal:
+    """Who calls ARM.
+
+    Raises:
+        ArmError: 401 for no token, and for one that is not ours, is too old, or is for something else.
+    """
+    header = call.headers.get("authorization", "")
+    tenant = azure.identity.tenant_id
+    if not header:
+        raise unauthenticated(
+            tenant, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
+        )
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthenticated(
+            tenant,
+            "AuthenticationFailedInvalidHeader",
+            "Authentication failed. The 'Authorization' header is provided in an invalid format.",
+        )
+    token = token.strip()
+    known = _seen.get(token) or _check(azure, token)
+    if known is None:
+        raise unauthenticated(tenant, "InvalidAuthenticationToken", "The access token is invalid.")
+    principal, expires, audience = known
+    if expires <= time.time():
+        raise unauthenticated(
+            tenant,
+            "ExpiredAuthenticationToken",
+            f"The access token expiry UTC time '{stamp(expires)}' is earlier than current UTC time '{stamp(time.time())}'.",
+        )
+    if audience.rstrip("/") not in _ARM and not audience.startswith(("https://localhost:", "https://127.0.0.1:")):
+        raise unauthenticated(
+            tenant,
+            "InvalidAuthenticationTokenAudience",
+            f"The access token has been obtained for wrong audience or resource '{audience}'. It should exactly match with one "
+            "of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'.",
+        )
+    return principal
+
+
+def object_id(azure: Azure) -> str:
+    """The service principal's object id: made from its application's id, so that every part agrees on it."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, azure.identity.client_id))
+
+
+def _instance(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    authority = call.query.get("authorization_endpoint", "")
+    tenant = authority.split("/")[3] if authority.count("/") > 3 else "common"
+    aliases = list(ALIASES)
+    host = call.base.split("//")[1]
+    if host not in aliases:
+        aliases.insert(0, host)
+    return Reply(
+        200,
+        {
+            "tenant_discovery_endpoint": f"{_own(call)}/{tenant}/v2.0/.well-known/openid-configuration",
+            "api-version": "1.1",
+            "metadata": [{"preferred_network": aliases[0], "preferred_cache": aliases[0], "aliases": aliases}],
+        },
+    )
+
+
+def _configuration(azure: Azure, call: Call, params: Mapping[str, str], version: str) -> Reply:
+    tenant = params["tenant"]
+    if not _is_ours(azure, tenant):
+        return _unknown_tenant(tenant)
+    root = f"{_own(call)}/{tenant}"
+    real = "{tenantid}" if tenant.lower() in _ANY else azure.identity.tenant_id
+    issuer = f"{_own(call)}/{real}/v2.0" if version else f"https://sts.windows.net/{real}/"
+    return Reply(
+        200,
+        {
+            "token_endpoint": f"{root}/oauth2{version}/token",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "jwks_uri": f"{root}/discovery{version}/keys",
+            "response_types_supported": ["code", "id_token", "token"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "issuer": issuer,
+            "authorization_endpoint": f"{root}/oauth2{version}/authorize",
+            "device_authorization_endpoint": f"{root}/oauth2{version}/devicecode",
+            "end_session_endpoint": f"{root}/oauth2{version}/logout",
+            "tenant_region_scope": "NA",
+            "cloud_instance_name": "microsoftonline.com",
+            "cloud_graph_host_name": "graph.windows.net",
+            "msgraph_host": "graph.microsoft.com",
+        },
+    )
+
+
+def _configuration_v2(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    return _configuration(azure, call, params, "/v2.0")
+
+
+def _configuration_v1(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    return _configuration(azure, call, params, "")
+
+
+def _keys(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    return Reply(200, {"keys": []})
+
+
+def _token_v2(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    form = _form(call)
+    scopes = [scope for scope in form.get("scope", "").split() if scope.endswith("/.default")]
+    if not scopes:
+        return _refuse(
+            "AADSTS1002012",
+            "invalid_scope",
+            f"The provided value for scope {form.get('scope', '')[:80]} is not valid. Client credential flows must have a scope "
+            "value with /.default suffixed to the resource identifier.",
+        )
+    return _token(azure, form, params["tenant"], scopes[0].removesuffix("/.default"), "2.0")
+
+
+def _token_v1(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    form = _form(call)
+    if not form.get("resource"):
+        return _refuse("AADSTS500011", "invalid_resource", "The request body must contain the parameter 'resource'.")
+    return _token(azure, form, params["tenant"], form["resource"], "1.0")
+
+
+def _token(azure: Azure, form: Mapping[str, str], tenant: str, audience: str, version: str) -> Reply:
+    identity = azure.identity
+    if not _is_ours(azure, tenant):
+        return _unknown_tenant(tenant)
+    if form.get("grant_type") != "client_credentials":
+        return _refuse(
+            "AADSTS70003",
+            "unsupported_grant_type",
+            f"The app requested an unsupported grant type '{form.get('grant_type', '')[:40]}'.",
+        )
+    client = form.get("client_id", "")
+    if client.lower() != identity.client_id:
+        return _refuse(
+            "AADSTS700016",
+            "unauthorized_client",
+            f"Application with identifier '{client[:60]}' was not found in the directory '{world.TENANT_NAME}'.",
+        )
+    if not hmac.compare_digest(form.get("client_secret", "").encode(), identity.client_secret.encode()):
+        message = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID."
+        return Reply(401, _problem("AADSTS7000215", "invalid_client", f"{message} Secret for app '{client}'."))
+    now = int(time.time())
+    claims = {
+        "aud": audience,
+        "iss": f"https://sts.windows.net/{identity.tenant_id}/",
+        "iat": now,
+        "nbf": now,
+        "exp": now + LIFE,
+        "appid": identity.client_id,
+        "appidacr": "1",
+        "idtyp": "app",
+        "oid": object_id(azure),
+        "sub": object_id(azure),
+        "tid": identity.tenant_id,
+        "uti": uuid.uuid4().hex[:22],
+        "ver": "1.0",
+    }
+    answer: Json = {
+        "token_type": "Bearer",
+        "expires_in": LIFE,
+        "ext_expires_in": LIFE,
+        "access_token": _sign(azure, claims),
+    }
+    if version == "1.0":
+        answer |= {
+            "expires_in": str(LIFE),
+            "ext_expires_in": str(LIFE),
+            "expires_on": str(now + LIFE),
+            "not_before": str(now),
+            "resource": audience,
+        }
+    return Reply(200, answer, {"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def _form(call: Call) -> dict[str, str]:
+    form = dict(parse_qsl(call.body.decode(errors="replace"), keep_blank_values=True))
+    scheme, _, encoded = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client, _, secret = base64.b64decode(encoded).decode().partition(":")
+        except ValueError:
+            return form
+        form |= {"client_id": unquote_plus(client), "client_secret": unquote_plus(secret)}
+    return form
+
+
+def _is_ours(azure: Azure, tenant: str) -> bool:
+    return tenant.lower() in (azure.identity.tenant_id, world.TENANT_DOMAIN, *_ANY)
+
+
+def _unknown_tenant(tenant: str) -> Reply:
+    return _refuse(
+        "AADSTS90002",
+        "invalid_request",
+        f"Tenant '{tenant[:80]}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+    )
+
+
+def _refuse(code: str, error: str, message: str) -> Reply:
+    return Reply(400, _problem(code, error, message))
+
+
+def _problem(code: str, error: str, message: str) -> Json:
+    trace = str(uuid.uuid4())
+    return {
+        "error": error,
+        "error_description": f"{code}: {message} Trace ID: {trace} Correlation ID: {trace} Timestamp: {stamp(time.time())}",
+        "error_codes": [int(code.removeprefix("AADSTS"))],
+        "timestamp": stamp(time.time()),
+        "trace_id": trace,
+        "correlation_id": trace,
+        "error_uri": f"{PUBLIC}/error?code={code.removeprefix('AADSTS')}",
+    }
+
+
+def _own(call: Call) -> str:
+    return call.base
+
+
+def _key(azure: Azure) -> bytes:
+    return hashlib.sha256(b"token key " + azure.identity.client_secret.encode()).digest()
+
+
+def _sign(azure: Azure, claims: Mapping[str, Any]) -> str:
+    parts = [_encode(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "HS256"}, claims)]
+    signature = hmac.new(_key(azure), ".".join(parts).encode(), hashlib.sha256).digest()
+    return ".".join((*parts, _encode(signature)))
+
+
+def _check(azure: Azure, token: str) -> tuple[Principal, float, str] | None:
+    try:
+        head, body, signature = token.split(".")
+        good = hmac.new(_key(azure), f"{head}.{body}".encode(), hashlib.sha256).digest()
+        if not hmac.compare_digest(_decode(signature), good):
+            return None
+        claims = json.loads(_decode(body))
+    except ValueError:
+        return None
+    if len(_seen) >= _SEEN_AT_MOST:
+        _seen.clear()
+    _seen[token] = (Principal(claims["appid"], claims["oid"]), float(claims["exp"]), claims["aud"])
+    return _seen[token]
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+_ROUTES = Routes(
+    {
+        "/{tenant}/discovery/instance": {"GET": _instance},
+        "/{tenant}/v2.0/.well-known/openid-configuration": {"GET": _configuration_v2},
+        "/{tenant}/.well-known/openid-configuration": {"GET": _configuration_v1},
+        "/{tenant}/discovery/v2.0/keys": {"GET": _keys},
+        "/{tenant}/discovery/keys": {"GET": _keys},
+        "/{tenant}/oauth2/v2.0/token": {"POST": _token_v2},
+        "/{tenant}/oauth2/token": {"POST": _token_v1},
+    }
+)

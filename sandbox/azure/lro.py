@@ -1,0 +1,118 @@
+"""Long-running operations: begun by a write, ended by the clock, asked about at two addresses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from sandbox.azure import catalogue
+from sandbox.azure.core import Azure, Call, Reply, stamp
+from sandbox.azure.errors import ArmError
+from sandbox.azure.store import Json, Operation
+
+#: The part of an operation's time for which it only waits its turn.
+QUEUED = 0.2
+
+#: Status addresses, whose last two words differ between providers.
+_ADDRESSES = {
+    "microsoft.kubernetes": ("/providers/{namespace}/locations/{location}", "operationStatuses", "operationStatuses"),
+}
+_USUAL = (
+    "/subscriptions/{subscription}/providers/{namespace}/locations/{location}",
+    "operationstatus",
+    "operationresults",
+)
+
+
+def begin(azure: Azure, document: Json, action: str, seconds: float) -> Operation:
+    """Start an operation on a stored resource; it ends `seconds` from now on the sandbox's clock."""
+    now = azure.clock.now()
+    operation = Operation(
+        str(uuid.uuid4()), document["id"].lower(), action, now, now + seconds, "Succeeded", None, False
+    )
+    azure.store.add_operation(operation)
+    if azure.next_due is None or operation.due < azure.next_due:
+        azure.next_due = operation.due
+    return operation
+
+
+def settle(azure: Azure) -> None:
+    """End all operations whose time has come."""
+    now = azure.clock.now()
+    if azure.next_due is None or now < azure.next_due:
+        return
+    with azure.store.transaction():
+        for operation in azure.store.due_operations(now):
+            document = azure.store.get(operation.resource)
+            if document and operation.action == "delete":
+                azure.store.delete(operation.resource)
+            elif document:
+                document.setdefault("properties", {})["provisioningState"] = operation.status
+                if operation.status == "Succeeded":
+                    catalogue.of(document["type"]).complete(document)
+                azure.store.rewrite(document)
+            azure.store.finish_operation(operation.id, operation.status)
+    azure.next_due = azure.store.next_due()
+
+
+def headers(call: Call, document: Json, operation: Operation) -> dict[str, str]:
+    """Where to ask about an operation, and after how many seconds."""
+    namespace = document["type"].split("/")[0]
+    subscription = document["id"].split("/")[2]
+    folder, status, results = _ADDRESSES.get(namespace.lower(), _USUAL)
+    location = str(document.get("location", "global")).replace(" ", "").lower()
+    prefix = call.base + folder.format(subscription=subscription, namespace=namespace, location=location)
+    version = f"?api-version={call.api_version}"
+    return {
+        "Azure-AsyncOperation": f"{prefix}/{status}/{operation.id}{version}",
+        "Location": f"{prefix}/{results}/{operation.id}{version}",
+        "Retry-After": wait(),
+    }
+
+
+def wait() -> str:
+    """Retry-After of everything pending: clients take nought for "not said" and wait half a minute, so it is 1."""
+    return "1"
+
+
+def status_of(azure: Azure, operation: Operation) -> str:
+    """The state that an operation is in now."""
+    if operation.done:
+        return operation.status
+    waiting = QUEUED * (operation.due - operation.started)
+    return "Queued" if azure.clock.now() - operation.started < waiting else "InProgress"
+
+
+def get_status(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """The operation's own document."""
+    operation = _find(azure, params["operation"])
+    state = status_of(azure, operation)
+    body: Json = {"name": operation.id, "status": state, "startTime": stamp(operation.started)}
+    if not operation.done:
+        here = f"{call.base}{call.path}?api-version={call.api_version}"
+        results = here.replace("/operationstatus/", "/operationresults/")
+        return Reply(200, body, {"Azure-AsyncOperation": here, "Location": results, "Retry-After": wait()})
+    body["endTime"] = stamp(operation.due)
+    if operation.error:
+        body["error"] = operation.error
+    return Reply(200, body)
+
+
+def get_result(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """202 while the operation goes on, then what it made."""
+    operation = _find(azure, params["operation"])
+    if not operation.done:
+        here = f"{call.base}{call.path}?api-version={call.api_version}"
+        return Reply(202, None, {"Location": here, "Retry-After": wait()})
+    document = azure.store.get(operation.resource)
+    if document is None:
+        # ARM ends the deletion of a group with 200; resource providers end theirs with 204.
+        return Reply(200 if "location" not in params else 204)
+    return Reply(200, catalogue.of(document["type"]).view(azure, document, call.api_version))
+
+
+def _find(azure: Azure, identifier: str) -> Operation:
+    operation = azure.store.operation(identifier)
+    if operation is None:
+        raise ArmError(404, "NotFound", f"The operation '{identifier}' could not be found.")
+    return operation

@@ -1,0 +1,38 @@
+"""Microsoft.HybridCompute private link scopes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from sandbox.azure.core import Azure, Call, expect
+from sandbox.azure.errors import invalid_content
+
+if TYPE_CHECKING:
+    from sandbox.azure.ids import Target
+    from sandbox.azure.store import Json
+
+ACCESS = ("Enabled", "Disabled", "SecuredByPerimeter")
+
+
+def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Json:
+    """The properties to store for a PUT or a PATCH.
+
+    Raises:
+        ArmError: a property is wrong.
+    """
+    given = call.properties
+    before = old["properties"] if old else {}
+    access = expect(
+        given.get("publicNetworkAccess") or before.get("publicNetworkAccess", "Disabled"),
+        str,
+        "properties.publicNetworkAccess",
+    )
+    if access not in ACCESS:
+        raise invalid_content(f"'{access}' is none of {', '.join(ACCESS)}. Path 'properties.publicNetworkAccess'")
+    return {
+        "publicNetworkAccess": access,
+        "privateLinkScopeId": before.get("privateLinkScopeId") or str(uuid.uuid4()),
+        "privateEndpointConnections": before.get("privateEndpointConnections", []),
+        "provisioningState": "Succeeded",
+    }

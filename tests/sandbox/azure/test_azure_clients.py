@@ -1,0 +1,217 @@
+"""Microsoft's own Python clients, unmodified, against the local Azure."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jwt
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.identity import ClientSecretCredential
+from azure.mgmt.authorization import AuthorizationManagementClient
+from azure.mgmt.hybridcompute import HybridComputeManagementClient
+from azure.mgmt.hybridcompute import models as compute
+from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
+from azure.mgmt.hybridkubernetes import models as kubernetes
+from azure.mgmt.resource.resources import ResourceManagementClient
+from conftest import LocalAzure
+
+Make = Callable[[type[Any]], Any]
+
+
+def credential(azure: LocalAzure, **other: str) -> ClientSecretCredential:
+    identity = azure.identity
+    values = {"tenant_id": identity.tenant_id, "client_id": identity.client_id, "client_secret": identity.client_secret}
+    return ClientSecretCredential(
+        **(values | other),
+        authority=azure.url,
+        disable_instance_discovery=True,
+        connection_verify=azure.bundle,
+    )
+
+
+@pytest.fixture(scope="module")
+def client(azure: LocalAzure) -> Iterator[Make]:
+    made: list[Any] = []
+
+    def make(kind: type[Any]) -> Any:
+        made.append(
+            kind(
+                credential(azure),
+                azure.identity.subscription_id,
+                base_url=azure.url,
+                credential_scopes=[f"{azure.url}/.default"],
+                connection_verify=azure.bundle,
+                polling_interval=1,
+            )
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def group(azure: LocalAzure) -> str:
+    return azure.group().rsplit("/", 1)[1]
+
+
+def test_a_token_says_who_and_where(azure: LocalAzure) -> None:
+    token = credential(azure).get_token("https://management.azure.com/.default")
+    claims = jwt.decode(token.token, options={"verify_signature": False})
+    assert claims["tid"] == azure.identity.tenant_id
+    assert claims["appid"] == azure.identity.client_id
+    assert claims["aud"] == "https://management.azure.com"
+    assert claims["exp"] > time.time() + 3000
+    uuid.UUID(claims["oid"])
+
+
+def test_a_wrong_secret_and_a_wrong_tenant_are_refused_as_entra_does(azure: LocalAzure) -> None:
+    with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+        credential(azure, client_secret="wrong").get_token("https://management.azure.com/.default")
+    with pytest.raises((ClientAuthenticationError, ValueError), match=r"AADSTS90002|tenant"):
+        credential(azure, tenant_id=str(uuid.uuid4())).get_token("https://management.azure.com/.default")
+
+
+def test_a_gateway_from_creation_to_deletion(client: Make, group: str) -> None:
+    gateways = client(HybridComputeManagementClient).gateways
+    wanted = compute.Gateway(location="eastus", properties=compute.GatewayProperties(allowed_features=["*"]))
+    poller = gateways.begin_create_or_update(group, "gw-sdk", wanted)
+    assert gateways.get(group, "gw-sdk").properties.provisioning_state == "Creating"
+    made = poller.result(timeout=20)
+    assert made.properties.provisioning_state == "Succeeded"
+    assert made.properties.gateway_endpoint == f"{made.properties.gateway_id}.gw.arc.azure.com"
+    assert made.system_data.created_by_type == "Application"
+
+    assert "gw-sdk" in [one.name for one in gateways.list_by_resource_group(group)]
+    assert made.id in [one.id for one in gateways.list_by_subscription()]
+    changed = gateways.update(group, "gw-sdk", compute.GatewayUpdate(tags={"team": "edge"}))
+    assert changed.tags == {"team": "edge"}
+    assert changed.properties.gateway_endpoint == made.properties.gateway_endpoint
+
+    gateways.begin_delete(group, "gw-sdk").result(timeout=20)
+    with pytest.raises(ResourceNotFoundError) as missing:
+        gateways.get(group, "gw-sdk")
+    assert missing.value.error is not None and missing.value.error.code == "ResourceNotFound"
+
+
+def test_a_cluster_is_associated_and_freed(azure: LocalAzure, client: Make, group: str) -> None:
+    compute_client, clusters = (
+        client(HybridComputeManagementClient),
+        client(ConnectedKubernetesClient).connected_cluster,
+    )
+    made = clusters.begin_create_or_replace(
+        group,
+        "c1",
+        kubernetes.ConnectedCluster(
+            location="eastus",
+            identity=kubernetes.ConnectedClusterIdentity(type="SystemAssigned"),
+            properties=kubernetes.ConnectedClusterProperties(agent_public_key_certificate="MIIB", distribution="k3s"),
+        ),
+    ).result(timeout=20)
+    assert made.properties.connectivity_status == "Connecting"
+    uuid.UUID(made.identity.principal_id)
+    before = compute_client.settings.get(group, "Microsoft.Kubernetes", "connectedClusters", "c1", "default")
+    assert before.properties.tenant_id == azure.identity.tenant_id
+    assert before.properties.gateway_properties.gateway_resource_id is None
+
+    group_id = f"{azure.subscription}/resourceGroups/{group}"
+    gateway = azure.gateway(group_id, "gw-assoc")
+    for identifier in (gateway, None):
+        settings = compute_client.settings.update(
+            group,
+            "Microsoft.Kubernetes",
+            "connectedClusters",
+            "c1",
+            "Default",
+            compute.Settings({"properties": {"gatewayProperties": {"gatewayResourceId": identifier}}}),
+        )
+        assert settings.properties.gateway_properties.gateway_resource_id == identifier
+        assert settings.type == "Microsoft.HybridCompute/settings"
+
+    patch = kubernetes.ConnectedClusterPatch(
+        tags={"a": "b"},
+        properties=kubernetes.ConnectedClusterPatchProperties(gateway=kubernetes.Gateway(enabled=True)),
+    )
+    patched = clusters.begin_update_async(group, "c1", patch).result(timeout=20)
+    assert patched.properties.gateway.enabled is True and patched.tags == {"a": "b"}
+    assert patched.properties.distribution == "k3s"
+    token = clusters.list_cluster_user_credential(
+        group, "c1", kubernetes.ListClusterUserCredentialProperties(authentication_method="Token", client_proxy=True)
+    )
+    assert b"current-context" in token.kubeconfigs[0].value
+    assert [one.name for one in clusters.list_by_resource_group(group)] == ["c1"]
+    clusters.begin_delete(group, "c1").result(timeout=20)
+    with pytest.raises(ResourceNotFoundError):
+        clusters.get(group, "c1")
+
+
+def test_clusters_come_in_pages(azure: LocalAzure, client: Make) -> None:
+    group = azure.group()
+    names = {f"many-{index:03}" for index in range(230)}
+    for name in names:
+        azure.cluster(group, name)
+    clusters = client(ConnectedKubernetesClient).connected_cluster
+    pages = [list(page) for page in clusters.list_by_resource_group(group.rsplit("/", 1)[1]).by_page()]
+    assert [len(page) for page in pages] == [100, 100, 30]
+    assert {one.name for page in pages for one in page} == names
+
+
+def test_groups_providers_and_resources_of_any_type(azure: LocalAzure, client: Make) -> None:
+    resource = client(ResourceManagementClient)
+    name = f"g-{uuid.uuid4().hex[:8]}"
+    made = resource.resource_groups.create_or_update(name, {"location": "eastus", "tags": {"k": "v"}})
+    assert made.id == f"{azure.subscription}/resourceGroups/{name}"
+    assert resource.resource_groups.check_existence(name)
+    assert not resource.resource_groups.check_existence("absent")
+    assert resource.providers.get("microsoft.kubernetes").registration_state == "Registered"
+    assert resource.providers.get("Microsoft.Network").registration_state == "NotRegistered"
+    assert resource.providers.register("Microsoft.Network").registration_state == "Registered"
+
+    identifier = f"{made.id}/providers/Microsoft.Network/publicIPAddresses/ip1"
+    body = {"location": "eastus", "sku": {"name": "Standard"}, "properties": {"idleTimeoutInMinutes": 4}}
+    resource.resources.begin_create_or_update_by_id(identifier, body, api_version="2023-09-01").result(timeout=20)
+    found = resource.resources.get_by_id(identifier.upper(), api_version="2023-09-01")
+    assert found.id == identifier and found.properties == {"idleTimeoutInMinutes": 4} and found.sku.name == "Standard"
+    assert [one.id for one in resource.resources.list_by_resource_group(name)] == [identifier]
+    wanted = "resourceType eq 'Microsoft.Network/publicIPAddresses'"
+    assert identifier in [one.id for one in resource.resources.list(filter=wanted)]
+
+    resource.resource_groups.begin_delete(name).result(timeout=20)
+    assert not resource.resource_groups.check_existence(name)
+    with pytest.raises(ResourceNotFoundError) as missing:
+        resource.resources.get_by_id(identifier, api_version="2023-09-01")
+    assert missing.value.error is not None and missing.value.error.code == "ResourceGroupNotFound"
+
+
+def test_roles_are_defined_assigned_and_listed(azure: LocalAzure, client: Make, group: str) -> None:
+    roles = client(AuthorizationManagementClient)
+    scope = f"{azure.subscription}/resourceGroups/{group}"
+    (reader,) = roles.role_definitions.list(scope, filter="roleName eq 'Reader'")
+    custom = roles.role_definitions.create_or_update(
+        azure.subscription,
+        str(uuid.uuid4()),
+        {
+            "role_name": "Gateway operator",
+            "assignable_scopes": [azure.subscription],
+            "permissions": [{"actions": ["Microsoft.HybridCompute/gateways/read"]}],
+        },
+    )
+    assert custom.role_type == "CustomRole"
+    principal, name = str(uuid.uuid4()), str(uuid.uuid4())
+    wanted = {"principal_id": principal, "role_definition_id": reader.id, "principal_type": "ServicePrincipal"}
+    made = roles.role_assignments.create(scope, name, wanted)
+    assert (made.scope, made.principal_id) == (scope, principal)
+    with pytest.raises(HttpResponseError) as twice:
+        roles.role_assignments.create(scope, str(uuid.uuid4()), wanted)
+    assert twice.value.status_code == 409 and twice.value.error is not None
+    assert twice.value.error.code == "RoleAssignmentExists"
+    listed = roles.role_assignments.list_for_scope(scope, filter=f"principalId eq '{principal}'")
+    assert [one.name for one in listed] == [name]
+    assert next(iter(roles.permissions.list_for_resource_group(group))).actions == ["*"]
+    roles.role_assignments.delete(scope, name)
+    assert not list(roles.role_assignments.list_for_scope(scope, filter=f"principalId eq '{principal}'"))
