@@ -115,7 +115,11 @@ class Operations:
             adopted = False
             self._carry_out(planner, wanted, steps, seen)
             seen = self._wait(self._patiently(self._look))
-            steps = planner(wanted, seen)
+            done, steps = steps, planner(wanted, seen)
+            if steps == done and not _about_gateway(steps):
+                # What is only told to the agents, or kept in another form, must not be written over and over.
+                self._progress(f"{self._id.name}: done, though it is not shown back in the form it was given")
+                return result(self._id, seen, adopted=False)
         if not steps:
             return result(self._id, seen, adopted=adopted)
         raise Failure(
@@ -297,6 +301,10 @@ class Operations:
     def _patiently(self, look: Callable[[], T], seconds: float = LOOK_SECONDS) -> T:
         deadline = min(self._deadline, time.monotonic() + seconds)
         return with_retries(lambda _left: look(), deadline, self._progress)
+
+
+def _about_gateway(steps: Plan) -> bool:
+    return any(not isinstance(step, Change) or step.gateway or step.disable_gateway for step in steps)
 
 
 def _in_words(change: Change) -> str:

@@ -86,9 +86,10 @@ def _command_line(pid: int) -> list[str]:
 
 
 def _key(update: str, endpoints: Iterable[Endpoint], proxy: ProxySettings, genuine_roots: Iterable[str]) -> str:
-    urls = [url.url if url else "" for url in (proxy.https, proxy.http)]
-    about = [update, sorted((item.probe, item.port) for item in endpoints), urls, proxy.skip, proxy.certificate,
-             sorted(genuine_roots)]
+    # Which proxy each name goes through, and not the skip range's text: clusters have ranges of their own in theirs.
+    routes = sorted((item.probe, item.port, route.url if (route := proxy.route(item.probe, item.port)) else "")
+                    for item in endpoints)
+    about = [update, routes, proxy.certificate, sorted(genuine_roots)]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
 

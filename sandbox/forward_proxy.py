@@ -24,6 +24,9 @@ HALF_CLOSED_IDLE = 60.0  # the same once one side has finished sending
 TLS_LINGER = 1.0  # the same where the end could not be passed on, as asyncio's TLS cannot be half closed
 FLUSH_LIMIT = 30.0  # seconds that the last bytes may take to leave
 
+#: A name that nobody has: the router's refusal of it, seen through a proxy, shows that the way out is open.
+READINESS_HOST = "ready.sandbox.invalid"
+
 AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]*)):(?P<port>[0-9]{1,5})")
 
 
@@ -90,6 +93,11 @@ class Exchange:
     def target(self) -> str:
         """`host:port` as asked for; `-` for what is no such thing, which may hold anything."""
         return self.head.target if self.head is not None and AUTHORITY.fullmatch(self.head.target) else "-"
+
+    @property
+    def is_look(self) -> bool:
+        """Whether this was no client but a look at the proxy's readiness."""
+        return self.target.startswith(f"{READINESS_HOST}:")
 
 
 class Upstream(NamedTuple):

@@ -144,7 +144,7 @@ async def route(client: Stream, ports: dict[Place, int]) -> None:
         return Upstream(await connect("127.0.0.1", ports[place(host, port)]), f"{host}:{port}")
 
     def record(exchange: Exchange) -> None:
-        if exchange.status != 200:
+        if exchange.status != 200 and not exchange.is_look:
             print(f"router: {exchange.target} answered {exchange.status}", flush=True)
 
     await serve(client, open_upstream, record)

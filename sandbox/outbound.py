@@ -130,7 +130,7 @@ async def connect(host: str, port: int) -> Stream:
         async with asyncio.timeout(CONNECT_LIMIT):
             return Stream(*await asyncio.open_connection(_service_addresses().get(host, host), port, limit=CHUNK))
     except OSError as error:  # TimeoutError and failed look-ups are kinds of it
-        told = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        told = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         why = told or f"no answer within {CONNECT_LIMIT:.0f} s"
         raise Refused(503, f"No connection to {host}:{port}: {why}.", "UF") from None
 

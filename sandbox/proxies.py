@@ -13,7 +13,9 @@ import functools
 import hashlib
 import os
 import pwd
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,13 +24,10 @@ from pathlib import Path
 
 import psutil
 
-from sandbox.forward_proxy import Exchange, Stream, Upstream, listen, serve, until_told_to_stop
+from sandbox.forward_proxy import READINESS_HOST, Exchange, Stream, Upstream, listen, serve, until_told_to_stop
 from sandbox.home import PROJECT, Home, MissingTool
 from sandbox.outbound import Proxy, dial
 from sandbox.service import Service
-
-#: A name that nobody has: the router's refusal of it shows that the way through the proxy is open.
-READINESS_HOST = "ready.sandbox.invalid"
 
 SYSTEM_SQUIDS = ("/usr/sbin/squid", "/usr/local/sbin/squid")
 
@@ -199,9 +198,8 @@ def _end_leftover(home: Home) -> None:
 
 
 def _error_templates(program: Path) -> Path | None:
-    """The texts of squid's error pages: beside the program, also where it was unpacked and not installed."""
-    unpacked = sorted((PROJECT / ".local/toolchain").glob("squid*/"))
-    bases = (*program.resolve().parents, *unpacked)
+    """The texts of squid's error pages, under the root where it was installed or unpacked."""
+    bases = program.resolve().parents
     places = (base / share / "squid/errors/templates" for base in bases for share in ("share", "usr/share"))
     return next((place for place in places if place.is_dir()), None)
 
@@ -218,7 +216,8 @@ def become_squid(home: Home, program: Path) -> None:
     """Turn this process into squid, in its folder.
 
     Root becomes an ordinary user first. squid would do so by itself, but the kernel then forgets that the process
-    is to end with the supervisor; so this is left to squid only where that user cannot reach the program.
+    is to end with the supervisor. So this is left to squid only where that user cannot reach the program (a project
+    below /root), and a second process sees to the end.
     """
     os.chdir(home.folder("squid"))
     user = _unprivileged_user()
@@ -230,7 +229,9 @@ def become_squid(home: Home, program: Path) -> None:
         _ask_for_death_signal(signum)
         if os.getppid() != parent:
             sys.exit("the supervisor ended while squid was being started")
-    os.execv(program, [str(program), "-N", "-f", "squid.conf", "-n", instance_name(home)])  # noqa: S606
+    elif user is not None and sys.platform == "linux":
+        _fork_watcher(os.getppid())
+    os.execv(program, [str(program), "-N", "-f", "squid.conf", "-n", instance_name(home)])
 
 
 def _open_to_all(program: Path) -> bool:
@@ -250,6 +251,20 @@ def _ask_for_death_signal(signum: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signum)
 
 
+def _fork_watcher(parent: int) -> None:
+    """Start a process that lives as long as this one, and ends it when `parent` ends."""
+    parents_end, our_end = os.pidfd_open(parent), os.pidfd_open(os.getpid())
+    if os.fork():
+        return
+    ends = select.poll()
+    for end in (parents_end, our_end):
+        ends.register(end, select.POLLIN)
+    if parents_end in dict(ends.poll()):
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(our_end, signal.SIGTERM)
+    os._exit(0)
+
+
 async def stand_in(home: Home) -> None:
     """Run the stand-in until told to stop: any host on squid's ports, by way of the router."""
     router = Proxy("127.0.0.1", home.port("router"))
@@ -258,7 +273,8 @@ async def stand_in(home: Home) -> None:
         return Upstream(await dial(host, port, router), f"{host}:{port}")
 
     def record(exchange: Exchange) -> None:
-        print(f"{exchange.started:%Y-%m-%dT%H:%M:%SZ} {exchange.target} {exchange.status}", flush=True)
+        if not exchange.is_look:
+            print(f"{exchange.started:%Y-%m-%dT%H:%M:%SZ} {exchange.target} {exchange.status}", flush=True)
 
     async def handle(client: Stream) -> None:
         await serve(client, open_upstream, record)

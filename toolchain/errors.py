@@ -10,7 +10,16 @@ class ToolchainError(Exception):
 
 
 class Unavailable(Exception):
-    """A vendor's file cannot be had from the network now; the next way of getting the tool is tried."""
+    """A vendor's file cannot be had from the network now; the next way of getting the tool is tried.
+
+    Args:
+        reason: what a person is told.
+        known: whether they have been told it already in this run.
+    """
+
+    def __init__(self, reason: str, *, known: bool = False) -> None:
+        super().__init__(reason)
+        self.known = known
 
 
 class Stopped(Exception):

@@ -73,9 +73,9 @@ class Vendors:
     def _open(self, url: str) -> Any:
         host = urllib.parse.urlsplit(url).netloc
         if host in self._refused:
-            raise Unavailable(self._refused[host])
+            raise Unavailable(self._refused[host], known=True)
         if self._budget <= 0:
-            raise Unavailable("the vendors' servers do not answer")
+            raise Unavailable("the vendors' servers do not answer", known=True)
         if self._mirror:
             url = f"{self._mirror}/{host}{urllib.parse.urlsplit(url).path}"
         start = time.monotonic()

@@ -128,7 +128,7 @@ TOOLS: tuple[Tool, ...] = (
         GoBuild("cluster", "go.etcd.io/etcd/server/v3"),
     ),
     _kubernetes("kube-apiserver", Range((1, 33), (1, 34)), "--version"),
-    _kubernetes("kubectl", Range((1, 32), (1, 35)), "version", "--client"),
+    _kubernetes("kubectl", Range((1, 33), (1, 35)), "version", "--client"),
     _kubernetes("kube-controller-manager", Range((1, 33), (1, 34)), "--version"),
     Tool(
         "pulumi",

@@ -101,7 +101,8 @@ def _made(shop: Workshop, tool: Tool, go: Callable[[], Path]) -> Record:
                 raise Unavailable(defect)
             origin = "download"
         except Unavailable as problem:
-            shop.report.line(f"{subject}  no download: {problem}")
+            if not problem.known:
+                shop.report.line(f"{subject}  no download: {problem}")
             aside = shop.folder.aside(_home(tool))
     if not origin and tool.build:
         command = go()

@@ -10,7 +10,16 @@ from .reading import UNKNOWN, Node, Value
 from .shell import OPEN, Call
 from .tokens import Subject, arm_type_of_id, from_arm
 
-COMMANDS = frozenset({"command:local:command", "command:remote:command"})
+COMMANDS = frozenset(
+    {
+        "command:local:command",
+        "command:remote:command",
+        "azure-native:resources:azurecliscript",
+        "azure-native:resources:azurepowershellscript",
+        "azure:core:resourcedeploymentscriptazurecli",
+        "azure:core:resourcedeploymentscriptazurepowershell",
+    }
+)
 
 #: Tokens of what is not a resource: text that cannot be taken apart, and text that is not known yet.
 TEXT = "text:command"
@@ -26,6 +35,8 @@ _ARC = "azure-native:hybridcompute:"
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
+#: Programs that do nothing but intercept TLS.
+INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 
 #: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
@@ -159,7 +170,7 @@ def command_subjects(node: Node) -> list[Subject]:
     variables = {
         str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
     }
-    for verb in ("create", "update", "delete"):
+    for verb in ("create", "update", "delete", "scriptContent"):
         text = node.get(verb)
         if text.open:
             found.append(Subject(OPEN_TEXT, text))
@@ -193,8 +204,10 @@ def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> l
 
 def _call_subjects(call: Call, text: Node) -> list[Subject]:
     arguments = _Arguments(call.arguments)
-    if call.program == "az":
+    if call.program == "az" or OPEN in call.program:
         groups = _groups(call.arguments)
+        if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
+            return [Subject(OPEN_TEXT, text)]
         rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
         rows += _generic(groups, arguments)
     elif call.program in _CMDLETS:
@@ -202,11 +215,20 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
     elif call.program in _CONTAINER_PROGRAMS:
         if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
             return []
-        words: list[Value] = list(call.arguments)
-        return [Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")]
+        inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
+        if inner is not None:
+            return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
+        return [_words(call, text)]
+    elif call.program in INTERCEPTORS:
+        return [_words(call, text)]
     else:
         return []
     return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _words(call: Call, text: Node) -> Subject:
+    words: list[Value] = [call.program, *call.arguments]
+    return Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")
 
 
 def _groups(words: tuple[str, ...]) -> str:

@@ -16,11 +16,14 @@ _KEYWORDS = ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "ti
 _WRAPPERS = frozenset(
     (*_KEYWORDS, "sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry")
 )
+#: Options of wrappers that take the next word.
+_VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C"})
 _WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
 _LONGEST = 400_000
 _DEEPEST = 12
 _CONTINUATION = re.compile(r"\\\r?\n|[`^][ \t]*\r?\n")
 _VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+)", re.ASCII)
+_WHOLE_ARRAY = re.compile(r'"\$\{(\w+)\[@\]\}"', re.ASCII)
 _ASSIGNMENT = re.compile(r"(\w+)\+?=(.*)", re.ASCII | re.DOTALL)
 
 
@@ -64,7 +67,9 @@ def run(words: list[str], variables: Mapping[str, str], stdin: str = "") -> list
 def _calls(text: str, variables: dict[str, str], depth: int) -> list[Call]:
     if depth > _DEEPEST or len(text) > _LONGEST:
         raise UnreadableError
-    lexer = _Lexer(_CONTINUATION.sub(lambda match: "" if match[0][0] == "\\" else " ", text), variables, depth)
+    text = _CONTINUATION.sub(lambda match: "" if match[0][0] == "\\" else " ", text)
+    # An array expands into words of its own even between quotes.
+    lexer = _Lexer(_WHOLE_ARRAY.sub(r"${\1[@]}", text), variables, depth)
     found: list[Call] = []
     for words, stdin in lexer.commands():
         found += _run(words, variables, stdin, depth)
@@ -76,6 +81,11 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
         words = words[1:]
+    if len(words) > 2 and words[1] == "=":
+        # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
+        words = words[2:]
+    elif words and words[0].startswith(f"{OPEN}="):
+        words = [words[0][2:], *words[1:]]
     if not words:
         variables.update(own)
         return []
@@ -87,7 +97,8 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     if program == "eval":
         return _calls(" ".join(arguments), own, depth + 1)
     if program in _WRAPPERS:
-        start = next((i for i, word in enumerate(arguments) if _runs(word)), None)
+        before = ["", *arguments]
+        start = next((i for i, word in enumerate(arguments) if _runs(word) and before[i] not in _VALUED), None)
         return [] if start is None else _run(arguments[start:], own, stdin, depth)
     if program in SHELLS:
         script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
@@ -139,6 +150,8 @@ class _Lexer:
                 words, word = _put(words, word)
             elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
                 word += self._until_closed()
+            elif char == "&" and text.startswith(">", self.at):
+                continue
             elif char in "\n;&|()":
                 words, word = _put(words, word)
                 body = self._here_documents(delimiters) if char == "\n" else ""
@@ -152,6 +165,8 @@ class _Lexer:
                 elif text.startswith("<", self.at) and char == "<":
                     self.at += 1
                     delimiters.append(self._delimiter())
+                elif text.startswith("&", self.at):
+                    self.at += 1
             elif char == "#" and word is None:
                 end = text.find("\n", self.at)
                 self.at = len(text) if end < 0 else end

@@ -9,7 +9,7 @@ from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
 from .tokens import Subject, from_arm, normalise
 
-GENERIC = frozenset({"azure-native:resources:resource", "azure-native:resources:resourceatscope"})
+GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
 
 #: A resource of a provider that no rule knows by its types.

@@ -19,6 +19,8 @@ _SAME = {
     "azure-native:network:virtualnetworklink": "azure-native:privatedns:virtualnetworklink",
     "azure-native:network:privaterecordset": "azure-native:privatedns:privaterecordset",
     "azure-native:insights:privatelinkscope": "azure-native:monitor:privatelinkscope",
+    "azure-native:insights:privatelinkscopedresource": "azure-native:monitor:privatelinkscope",
+    "azure-native:monitor:privatelinkscopedresource": "azure-native:monitor:privatelinkscope",
     "azure-native:network:firewallpolicyrulecollectiongroupdraft": _RULES,
     "azure-native:network:firewallpolicyrulegroup": _RULES,
     "azure-native:network:firewallpolicydraft": "azure-native:network:firewallpolicy",
@@ -26,7 +28,6 @@ _SAME = {
     "azure:privatedns:zone": "azure-native:privatedns:privatezone",
     "azure:privatedns:zonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
     "azure:privatedns:linkservice": "azure-native:network:privatelinkservice",
-    "azure:privatelink:service": "azure-native:network:privatelinkservice",
     "azure:arc:privatelinkscope": "azure-native:hybridcompute:privatelinkscope",
     "azure:monitoring:privatelinkscope": "azure-native:monitor:privatelinkscope",
     "azure:monitoring:privatelinkscopedservice": "azure-native:monitor:privatelinkscope",
@@ -47,6 +48,9 @@ _SAME = {
     "azure-native:resources:deploymentatmanagementgroupscope": "azure-native:resources:deployment",
     "azure-native:resources:deploymentattenantscope": "azure-native:resources:deployment",
     "azure-native:resources:templatespecversion": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentstackatresourcegroup": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentstackatsubscription": "azure-native:resources:deployment",
+    "azure-native:resources:deploymentstackatmanagementgroup": "azure-native:resources:deployment",
 }
 _CLASSIC_RECORD = re.compile(r"azure:privatedns:(?:a|aaaa|cname|mx|ptr|srv|txt)record")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .commands import WORDS
+from .commands import INTERCEPTORS, WORDS
 from .names import GATEWAY, REQUIRED, meets
 from .proxy_settings import grade
 from .reading import Node
@@ -19,8 +19,6 @@ from .tokens import Subject
 _MEND = "Take it off the path of Arc's agents, or have it pass the hosts of Arc through untouched."
 _LONGEST_BASE64 = 2_000_000
 
-#: Programs that do nothing but intercept.
-_INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
 #: Products that may be set up to intercept, by a part of an image's or chart's name.
 _PRODUCTS = re.compile(
     r"(?:^|[-_/.])(mitm\w*|sslsplit|zscaler|netskope|burp|burpsuite|charles)(?:[-_/.]|$)", re.IGNORECASE
@@ -66,7 +64,7 @@ _DECRYPTING = frozenset({"bump", "stare", "client-first", "server-first"})
 
 def _image(node: Node, settings: Settings, args: tuple[str, ...] = ()) -> Iterator[Finding]:
     name = _bare(node.text)
-    if name in _INTERCEPTORS:
+    if name in INTERCEPTORS:
         passes = any("ignore" in arg and _GATEWAY_NAME.search(arg) for arg in _joined(args))
         yield Finding(grade(settings, passes_gateway=passes), node.path, f"is {name}, which only intercepts TLS", _MEND)
     elif _PRODUCTS.search(node.text.partition("@")[0]):
@@ -100,7 +98,7 @@ def _workload(subject: Subject, settings: Settings) -> Iterator[Finding]:
 
 def _program(container: Node, words: tuple[str, ...], settings: Settings) -> Iterator[Finding]:
     program = words[0].rpartition("/")[2].lower() if words else ""
-    if program in _INTERCEPTORS:
+    if program in INTERCEPTORS:
         passes = any("ignore" in arg and _GATEWAY_NAME.search(arg) for arg in _joined(words))
         place = container.get("command" if container.get("command").each() else "args")
         yield Finding(
@@ -197,7 +195,7 @@ def _words(subject: Subject, settings: Settings) -> Iterator[Finding]:
     words = tuple(word.text for word in subject.node.each())
     for word in words:
         name = word.rpartition("=")[2]
-        found = list(_image(Node(name), settings, words)) if "/" in name or "mitm" in name.lower() else []
+        found = list(_image(Node(name), settings, words)) if "/" in name or name in INTERCEPTORS else []
         if found:
             yield found[0]
             return
@@ -232,5 +230,10 @@ CHECKS = (
         _cilium,
         _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy"),
     ),
-    Check("containers", "images in docker, podman, kubectl and helm commands", _words, frozenset({WORDS})),
+    Check(
+        "containers",
+        "images in docker, podman, kubectl and helm commands, and interceptors run by commands",
+        _words,
+        frozenset({WORDS}),
+    ),
 )

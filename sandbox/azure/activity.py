@@ -18,44 +18,57 @@ _CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ge|le|gt|lt)\s+'([^']*)'\s*", re.IGNORECAS
 
 def record(azure: Azure, call: Call, operation: str, resource: str, status: int, error: ArmError | None = None) -> None:
     """Append what a write did to a resource; `operation` is its action, as `.../gateways/write`."""
-    now = stamp(azure.clock.now())
-    parts = resource.split("/")
-    lower = [part.lower() for part in parts]
-    group = parts[4] if len(parts) > 4 and lower[3] == "resourcegroups" else ""
+    parts = resource.split("/", 5)
+    group = parts[4] if len(parts) > 4 and parts[3].lower() == "resourcegroups" else ""
+    # Kept short: it is written with every write, and read seldom.
+    kept = {
+        "id": str(uuid.uuid4()),
+        "operation": operation,
+        "resource": resource,
+        "group": group,
+        "method": call.method,
+        "code": status,
+        "app": call.principal.app_id,
+        "object": call.principal.object_id,
+        "correlation": call.correlation_id,
+        "client": call.headers.get("x-ms-client-request-id", call.request_id),
+        **({"error": error.code, "message": error.message} if error else {}),
+    }
+    azure.store.add_event(azure.clock.now(), azure.identity.subscription_id, group, resource, kept)
+
+
+def _event(azure: Azure, at: float, kept: Json) -> Json:
+    """An event as the log shows it."""
+    now, operation, resource = stamp(at), kept["operation"], kept["resource"]
     namespace, kind = operation.split("/")[0], operation.rsplit("/", 1)[0]
-    state = "Failed" if error else "Accepted" if status == 202 else "Succeeded"
-    identifier = str(uuid.uuid4())
-    body: Json = {
+    state = "Failed" if "error" in kept else "Accepted" if kept["code"] == 202 else "Succeeded"
+    return {
         "authorization": {"action": operation, "scope": resource},
-        "caller": call.principal.app_id,
+        "caller": kept["app"],
         "channels": "Operation",
-        "claims": {"appid": call.principal.app_id, "oid": call.principal.object_id},
-        "correlationId": call.correlation_id,
-        "description": error.message if error else "",
-        "eventDataId": identifier,
+        "claims": {"appid": kept["app"], "oid": kept["object"]},
+        "correlationId": kept["correlation"],
+        "description": kept.get("message", ""),
+        "eventDataId": kept["id"],
         "eventName": _local("EndRequest", "End request"),
-        "category": _local("Administrative", "Administrative"),
+        "category": _local("Administrative"),
         "eventTimestamp": now,
         "submissionTimestamp": now,
-        "id": f"{resource}/events/{identifier}",
-        "level": "Error" if error else "Informational",
-        "operationId": call.correlation_id,
-        "operationName": _local(operation, operation),
-        "resourceGroupName": group,
+        "id": f"{resource}/events/{kept['id']}",
+        "level": "Error" if "error" in kept else "Informational",
+        "operationId": kept["correlation"],
+        "operationName": _local(operation),
+        "resourceGroupName": kept["group"],
         "resourceId": resource,
-        "resourceProviderName": _local(namespace, namespace),
-        "resourceType": _local(kind, kind),
-        "status": _local(state, state),
-        "subStatus": _local(error.code if error else str(status), error.code if error else str(status)),
+        "resourceProviderName": _local(namespace),
+        "resourceType": _local(kind),
+        "status": _local(state),
+        "subStatus": _local(kept.get("error", str(kept["code"]))),
         "subscriptionId": azure.identity.subscription_id,
         "tenantId": azure.identity.tenant_id,
-        "httpRequest": {
-            "clientRequestId": call.headers.get("x-ms-client-request-id", call.request_id),
-            "method": call.method,
-        },
-        "properties": {"statusCode": str(status)},
+        "httpRequest": {"clientRequestId": kept["client"], "method": kept["method"]},
+        "properties": {"statusCode": str(kept["code"])},
     }
-    azure.store.add_event(azure.clock.now(), azure.identity.subscription_id, group, resource, body)
 
 
 def values(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
@@ -89,7 +102,8 @@ def values(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
             )
     after, limit = page_bounds(call)
     before = int(after) if after.isascii() and after.isdigit() else sys.maxsize
-    items, more = azure.store.events(azure.identity.subscription_id, group, resource, (first, last), before, limit)
+    found, more = azure.store.events(azure.identity.subscription_id, group, resource, (first, last), before, limit)
+    items = [_event(azure, at, kept) for at, kept in found]
     shown = [item for item in items if all(_property(item, name) == value for name, value in further.items())]
     return page_reply(call, Page(shown, None if more is None else str(more)))
 
@@ -105,8 +119,8 @@ def _property(event: Json, name: str) -> str:
     return str(found).lower()
 
 
-def _local(value: str, shown: str) -> Json:
-    return {"value": value, "localizedValue": shown}
+def _local(value: str, shown: str | None = None) -> Json:
+    return {"value": value, "localizedValue": shown or value}
 
 
 def _time(text: str) -> float:

@@ -28,6 +28,8 @@ from sandbox.home import PROJECT, Home
 MAX_BODY = 4 * 1024 * 1024
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 Part = Callable[[Azure, Call], Reply]
 
 _AZURE = re.compile("|".join(re.escape(name).replace(r"\*", r"[\w-]+") for name in AZURE_NAMES))
@@ -182,7 +184,7 @@ def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Re
         body = reply.body
         headers.setdefault("Content-Type", "text/plain; charset=utf-8")
     else:
-        body = json.dumps(reply.body, separators=(",", ":")).encode()
+        body = _ENCODER.encode(reply.body).encode()
         headers["Content-Type"] = "application/json; charset=utf-8"
     response = web.Response(status=reply.status, body=body, headers=headers)
     if reply.status == 413:

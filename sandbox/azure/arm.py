@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.azure import activity, authorization, catalogue, groups, ids, login, lro, resources, subscriptions
+from sandbox.azure import activity, authorization, catalogue, groups, ids, lro, resources, subscriptions, tokens
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError, method_not_allowed, no_route, subscription_not_found
 from sandbox.azure.routes import Routes
@@ -52,7 +52,7 @@ def answer(azure: Azure, call: Call) -> Reply:
     Raises:
         ArmError: whatever ARM would refuse.
     """
-    call.principal = login.principal_of(azure, call)
+    call.principal = tokens.principal_of(azure, call)
     lro.settle(azure)
     try:
         segments = ids.split(call.path)

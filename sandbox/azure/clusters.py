@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
 from sandbox.azure.errors import ArmError, invalid_content
-from sandbox.world import AGENT_VERSION
 
 if TYPE_CHECKING:
     from sandbox.azure.ids import Target

@@ -176,7 +176,7 @@ def optional(value: Any, kind: type[Kind], where: str) -> Kind:
     Raises:
         ArmError: it is of another kind.
     """
-    return kind() if value is None else expect(value, kind, where)  # type: ignore[no-any-return]
+    return kind() if value is None else expect(value, kind, where)
 
 
 _NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null", int: "a number"}

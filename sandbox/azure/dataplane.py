@@ -6,7 +6,7 @@ import re
 import uuid
 
 from sandbox import world
-from sandbox.azure import clusters, gateways, ids, login
+from sandbox.azure import clusters, gateways, ids, tokens
 from sandbox.azure.core import Azure, Call, Reply, expect
 from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, resource_not_found
 from sandbox.azure.store import Json
@@ -42,7 +42,7 @@ def graph(azure: Azure, call: Call) -> Reply:
     names = {azure.identity.client_id: "sandbox", **_KNOWN}
     found = [
         {
-            "id": login.object_id(azure)
+            "id": tokens.object_id(azure)
             if app == azure.identity.client_id
             else str(uuid.uuid5(uuid.NAMESPACE_DNS, app)),
             "appId": app,
@@ -85,7 +85,7 @@ def _health(azure: Azure, call: Call) -> Reply:
 
 
 def _settings(azure: Azure, call: Call) -> Reply:
-    login.principal_of(azure, call)
+    tokens.principal_of(azure, call)
     cluster = _cluster(azure, call.document.get("id"), "id")
     return Reply(200, {"repositoryPath": world.AGENT_CHART, "helmValuesContent": helm_values(azure, cluster)})
 

@@ -115,7 +115,7 @@ def _gateway(azure: Azure, identifier: object) -> Json:
         raise ArmError(
             400,
             "InvalidResourceId",
-            f"The value '{str(identifier)[:200]}' of 'properties.gatewayProperties.gatewayResourceId' is no gateway's id.",
+            f"The value '{str(identifier)[:200]}' of 'gatewayProperties.gatewayResourceId' is no gateway's id.",
         )
     found = azure.store.get(target.id)
     if found is None:

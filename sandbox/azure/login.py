@@ -1,34 +1,24 @@
-"""Microsoft Entra ID, as far as a service principal needs it: discovery, tokens, and who a token is for."""
+"""Microsoft Entra ID, as far as a service principal needs it: discovery and tokens."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-import json
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from sandbox import world
-from sandbox.azure.core import Azure, Call, Principal, Reply, stamp
-from sandbox.azure.errors import unauthenticated
+from sandbox.azure import tokens
+from sandbox.azure.core import Azure, Call, Reply, stamp
 from sandbox.azure.routes import Routes
 from sandbox.azure.store import Json
 
 PUBLIC = "https://login.microsoftonline.com"
 ALIASES = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
-#: Seconds that a token lives: an hour, as Entra's least. Tokens follow the machine's clock, as their clients do.
-LIFE = 3599
 #: Names that stand for any tenant.
 _ANY = ("common", "organizations")
-_ARM = ("https://management.azure.com", "https://management.core.windows.net", "https://management.azure.com/.default")
-
-#: Tokens that were checked before, with the time when they expire.
-_seen: dict[str, tuple[Principal, float, str]] = {}
-_SEEN_AT_MOST = 1000
 
 
 def answer(azure: Azure, call: Call) -> Reply:
@@ -47,51 +37,6 @@ def answer(azure: Azure, call: Call) -> Reply:
     return handler(azure, call, params)
 
 
-def principal_of(azure: Azure, call: Call) -> Principal:
-    """Who calls ARM.
-
-    Raises:
-        ArmError: 401 for no token, and for one that is not ours, is too old, or is for something else.
-    """
-    header = call.headers.get("authorization", "")
-    tenant = azure.identity.tenant_id
-    if not header:
-        raise unauthenticated(
-            tenant, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
-        )
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise unauthenticated(
-            tenant,
-            "AuthenticationFailedInvalidHeader",
-            "Authentication failed. The 'Authorization' header is provided in an invalid format.",
-        )
-    token = token.strip()
-    known = _seen.get(token) or _check(azure, token)
-    if known is None:
-        raise unauthenticated(tenant, "InvalidAuthenticationToken", "The access token is invalid.")
-    principal, expires, audience = known
-    if expires <= time.time():
-        raise unauthenticated(
-            tenant,
-            "ExpiredAuthenticationToken",
-            f"The access token expiry UTC time '{stamp(expires)}' is earlier than current UTC time '{stamp(time.time())}'.",
-        )
-    if audience.rstrip("/") not in _ARM and not audience.startswith(("https://localhost:", "https://127.0.0.1:")):
-        raise unauthenticated(
-            tenant,
-            "InvalidAuthenticationTokenAudience",
-            f"The access token has been obtained for wrong audience or resource '{audience}'. It should exactly match with one "
-            "of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'.",
-        )
-    return principal
-
-
-def object_id(azure: Azure) -> str:
-    """The service principal's object id: made from its application's id, so that every part agrees on it."""
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, azure.identity.client_id))
-
-
 def _instance(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     authority = call.query.get("authorization_endpoint", "")
     tenant = authority.split("/")[3] if authority.count("/") > 3 else "common"
@@ -102,7 +47,7 @@ def _instance(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     return Reply(
         200,
         {
-            "tenant_discovery_endpoint": f"{_own(call)}/{tenant}/v2.0/.well-known/openid-configuration",
+            "tenant_discovery_endpoint": f"{call.base}/{tenant}/v2.0/.well-known/openid-configuration",
             "api-version": "1.1",
             "metadata": [{"preferred_network": aliases[0], "preferred_cache": aliases[0], "aliases": aliases}],
         },
@@ -113,9 +58,9 @@ def _configuration(azure: Azure, call: Call, params: Mapping[str, str], version:
     tenant = params["tenant"]
     if not _is_ours(azure, tenant):
         return _unknown_tenant(tenant)
-    root = f"{_own(call)}/{tenant}"
+    root = f"{call.base}/{tenant}"
     real = "{tenantid}" if tenant.lower() in _ANY else azure.identity.tenant_id
-    issuer = f"{_own(call)}/{real}/v2.0" if version else f"https://sts.windows.net/{real}/"
+    issuer = f"{call.base}/{real}/v2.0" if version else f"https://sts.windows.net/{real}/"
     return Reply(
         200,
         {
@@ -157,8 +102,8 @@ def _token_v2(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
         return _refuse(
             "AADSTS1002012",
             "invalid_scope",
-            f"The provided value for scope {form.get('scope', '')[:80]} is not valid. Client credential flows must have a scope "
-            "value with /.default suffixed to the resource identifier.",
+            f"The provided value for scope {form.get('scope', '')[:80]} is not valid. Client credential flows must "
+            "have a scope value with /.default suffixed to the resource identifier.",
         )
     return _token(azure, form, params["tenant"], scopes[0].removesuffix("/.default"), "2.0")
 
@@ -188,35 +133,23 @@ def _token(azure: Azure, form: Mapping[str, str], tenant: str, audience: str, ve
             f"Application with identifier '{client[:60]}' was not found in the directory '{world.TENANT_NAME}'.",
         )
     if not hmac.compare_digest(form.get("client_secret", "").encode(), identity.client_secret.encode()):
-        message = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID."
+        message = (
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
+            "not the client secret ID."
+        )
         return Reply(401, _problem("AADSTS7000215", "invalid_client", f"{message} Secret for app '{client}'."))
-    now = int(time.time())
-    claims = {
-        "aud": audience,
-        "iss": f"https://sts.windows.net/{identity.tenant_id}/",
-        "iat": now,
-        "nbf": now,
-        "exp": now + LIFE,
-        "appid": identity.client_id,
-        "appidacr": "1",
-        "idtyp": "app",
-        "oid": object_id(azure),
-        "sub": object_id(azure),
-        "tid": identity.tenant_id,
-        "uti": uuid.uuid4().hex[:22],
-        "ver": "1.0",
-    }
+    token, now = tokens.issue(azure, audience)
     answer: Json = {
         "token_type": "Bearer",
-        "expires_in": LIFE,
-        "ext_expires_in": LIFE,
-        "access_token": _sign(azure, claims),
+        "expires_in": tokens.LIFE,
+        "ext_expires_in": tokens.LIFE,
+        "access_token": token,
     }
     if version == "1.0":
         answer |= {
-            "expires_in": str(LIFE),
-            "ext_expires_in": str(LIFE),
-            "expires_on": str(now + LIFE),
+            "expires_in": str(tokens.LIFE),
+            "ext_expires_in": str(tokens.LIFE),
+            "expires_on": str(now + tokens.LIFE),
             "not_before": str(now),
             "resource": audience,
         }
@@ -243,7 +176,8 @@ def _unknown_tenant(tenant: str) -> Reply:
     return _refuse(
         "AADSTS90002",
         "invalid_request",
-        f"Tenant '{tenant[:80]}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+        f"Tenant '{tenant[:80]}' not found. Check to make sure you have the correct tenant ID "
+        "and are signing into the correct cloud.",
     )
 
 
@@ -252,53 +186,16 @@ def _refuse(code: str, error: str, message: str) -> Reply:
 
 
 def _problem(code: str, error: str, message: str) -> Json:
-    trace = str(uuid.uuid4())
+    trace, now = str(uuid.uuid4()), stamp(time.time())
     return {
         "error": error,
-        "error_description": f"{code}: {message} Trace ID: {trace} Correlation ID: {trace} Timestamp: {stamp(time.time())}",
+        "error_description": f"{code}: {message} Trace ID: {trace} Correlation ID: {trace} Timestamp: {now}",
         "error_codes": [int(code.removeprefix("AADSTS"))],
-        "timestamp": stamp(time.time()),
+        "timestamp": now,
         "trace_id": trace,
         "correlation_id": trace,
         "error_uri": f"{PUBLIC}/error?code={code.removeprefix('AADSTS')}",
     }
-
-
-def _own(call: Call) -> str:
-    return call.base
-
-
-def _key(azure: Azure) -> bytes:
-    return hashlib.sha256(b"token key " + azure.identity.client_secret.encode()).digest()
-
-
-def _sign(azure: Azure, claims: Mapping[str, Any]) -> str:
-    parts = [_encode(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "HS256"}, claims)]
-    signature = hmac.new(_key(azure), ".".join(parts).encode(), hashlib.sha256).digest()
-    return ".".join((*parts, _encode(signature)))
-
-
-def _check(azure: Azure, token: str) -> tuple[Principal, float, str] | None:
-    try:
-        head, body, signature = token.split(".")
-        good = hmac.new(_key(azure), f"{head}.{body}".encode(), hashlib.sha256).digest()
-        if not hmac.compare_digest(_decode(signature), good):
-            return None
-        claims = json.loads(_decode(body))
-    except ValueError:
-        return None
-    if len(_seen) >= _SEEN_AT_MOST:
-        _seen.clear()
-    _seen[token] = (Principal(claims["appid"], claims["oid"]), float(claims["exp"]), claims["aud"])
-    return _seen[token]
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 _ROUTES = Routes(

@@ -84,5 +84,11 @@ def _cloud(own: str | None) -> Json:
         "suffixes": suffixes,
     }
     if own:
-        cloud["dataplaneEndpoints"] = {"arcConfigEndpoint": own}
+        # A client that finds the first of these takes the others for granted.
+        cloud["dataplaneEndpoints"] = {
+            "arcConfigEndpoint": own,
+            "arcGlobalNotificationServiceEndpoint": own,
+            "arcHybridIdentityServiceEndpoint": own,
+        }
+        suffixes["relayEndpointSuffix"] = ".servicebus.windows.net"
     return cloud

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -20,6 +21,8 @@ from sandbox.node.process import Process, Warden, execute
 from sandbox.node.settings import Json, Settings
 from sandbox.node.sources import fetch
 from sandbox.node.status import Container, runs_again, timestamp
+
+_log = logging.getLogger(__name__)
 
 #: Seconds between two tries to gather what a container needs.
 RETRY = 2.0
@@ -171,6 +174,7 @@ class Runner:
         if record.started:
             self._up.set()
         watching = asyncio.create_task(self._observe())
+        watching.add_done_callback(_complain)
         if self._stopping.is_set():
             process.kill()
         code = await process.wait()
@@ -307,6 +311,12 @@ class Runner:
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until the pod has to end."""
         await _first(self._stopping.wait(), asyncio.sleep(seconds))
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    """Say it where looking at a container went wrong otherwise than by a probe's failure, which is a bug."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("the probes of a container stopped", exc_info=task.exception())
 
 
 async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -243,7 +243,8 @@ class ArmClient:
                 )
             case HttpResponseError() if error.response is not None:
                 status = error.response.status_code or 0
-                return ArmError(f"{act} {subject}: Azure answered {status} {_answer(error)}", status)
+                said = f"Azure answered {status}" if status >= 400 else "Azure began and then failed with"
+                return ArmError(f"{act} {subject}: {said} {_answer(error)}", status)
             case _:
                 return ArmError(f"{act} {subject}: {error}")
 

@@ -25,7 +25,6 @@ from sandbox.plugins.plugin import (
     Checked,
     Difference,
     HalfMade,
-    Log,
     Naming,
     Plugin,
     PluginError,
@@ -67,8 +66,7 @@ class AzureNativePlugin(Plugin):
     name = "azure-native"
     version = "3.29.0"
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self) -> None:
         self._own: _Configured | None = None
         self._group_location = cache(self._ask_group_location)
 
@@ -86,7 +84,10 @@ class AzureNativePlugin(Plugin):
         self._own = _Configured(account, ArmClient(account), settings.get("location", ""))
 
     def schema(self) -> dict[str, Any]:
+        settings = {name: {"type": "string"} for name in (*_SETTINGS, "location")}
         return {
+            "config": {"variables": settings},
+            "provider": {"inputProperties": settings},
             "resources": {
                 token: {
                     "inputProperties": schema(arm.inputs),
@@ -324,4 +325,4 @@ def main() -> None:
     """Serve the plugin to the engine that started this process."""
     from sandbox.plugins.server import serve
 
-    serve(AzureNativePlugin)
+    serve(lambda log: AzureNativePlugin())

@@ -16,7 +16,7 @@ import trustme
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 NAMES = ("management.azure.com", "login.microsoftonline.com", "*.gw.arc.azure.com", "*.data.mcr.microsoft.com",
-         "*.his.arc.azure.com", "*.login.microsoft.com", "*.obo.arc.azure.com", "mcr.microsoft.com", "proxy.test",
+         "*.his.arc.azure.com", "*.login.microsoft.com", "*.obo.arc.azure.com", "mcr.microsoft.com", "*.vault.azure.net",
          "localhost", "127.0.0.1")
 
 
@@ -34,7 +34,8 @@ class Network:
         self._loop.set_exception_handler(lambda *_: None)
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._servers: list[asyncio.Server] = []
-        self.genuine, self.inspector = trustme.CA(organization_name="Genuine"), trustme.CA(organization_name="Inspector")
+        self.genuine = trustme.CA(organization_name="Genuine")
+        self.inspector = trustme.CA(organization_name="Inspector")
         self.asked: list[tuple[str, str]] = []
         self.busy = self.busiest = 0
 
@@ -117,7 +118,8 @@ class Network:
             await asyncio.sleep(delay)
             self.busy -= 1
             if wanted and given != wanted:
-                writer.write(b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n')
+                head = b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+                writer.write(head + b'Proxy-Authenticate: Basic realm="x"\r\n\r\n')
                 await writer.drain()
                 return
             to = route(host, int(port))

@@ -148,7 +148,8 @@ def test_a_proxy_that_is_not_there_and_one_whose_name_is_unknown() -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         [refused] = run((MANAGEMENT,), ProxySettings(https=ProxyUrl.parse(url)), timeout=5).results
-    [unknown] = run((MANAGEMENT,), ProxySettings(https=ProxyUrl.parse("http://nowhere.invalid:3128")), timeout=5).results
+    nowhere = ProxySettings(https=ProxyUrl.parse("http://nowhere.invalid:3128"))
+    [unknown] = run((MANAGEMENT,), nowhere, timeout=5).results
     assert refused.cause == unknown.cause == "proxy-unreachable"
     assert "nowhere.invalid does not resolve" in unknown.evidence
 

@@ -270,6 +270,37 @@ REFUSED = [
     Case("az, in bash -c", LOCAL, {"create": f"bash -euc '{CREATE}'"}, "create"),
     Case("az, in a substitution", LOCAL, {"create": f'id="$({CREATE} -o tsv)"; echo "$id"'}, "create"),
     Case("az, behind sudo and &&", LOCAL, {"create": f"true && sudo -u root /usr/bin/{CREATE} || exit 1"}, "create"),
+    Case("az, behind env -u", LOCAL, {"create": f"env -u HTTP_PROXY A=b {CREATE}"}, "create"),
+    Case(
+        "az, after a redirection", LOCAL, {"create": "az connectedk8s connect 2>&1 --enable-private-link"}, "create", GA
+    ),
+    Case("az, in a container", LOCAL, {"create": f"docker run --rm mcr.microsoft.com/azure-cli {CREATE}"}, "create"),
+    Case("az, by a variable", LOCAL, {"create": f"$AZ {CREATE[3:]}"}, "create"),
+    Case("az, in a loop", LOCAL, {"create": f"for n in a b; do\n  if ! {CREATE}; then exit 1; fi\ndone"}, "create"),
+    Case(
+        "az, options in an array",
+        LOCAL,
+        {"create": 'A=(--enable-private-link true)\naz connectedk8s connect "${A[@]}"'},
+        "create",
+    ),
+    Case(
+        "az, as a deployment script",
+        "azure-native:resources:AzureCliScript",
+        {"scriptContent": CREATE},
+        "scriptContent",
+    ),
+    Case(
+        "deployment stack",
+        "azure-native:resources:DeploymentStackAtResourceGroup",
+        {"template": template(ARM_ENDPOINT)},
+        "template.resources[0]",
+    ),
+    Case(
+        "powershell, kept",
+        LOCAL,
+        {"interpreter": ["pwsh", "-Command"], "create": "$pe = New-AzPrivateEndpoint -Name pe"},
+        "create",
+    ),
     Case("az, on update", LOCAL, {"create": "true", "update": CREATE}, "update"),
     Case(
         "az, by interpreter",
@@ -367,6 +398,7 @@ ADVISED = [
         {"interpreter": ["python3", "-c"], "create": "run(['az','network','private-endpoint','create'])"},
         "create",
     ),
+    Case("unknown groups", LOCAL, {"create": "az network $WHAT create -n pe"}, "create"),
     Case("unbalanced", LOCAL, {"create": "az network private-endpoint create 'x"}, "create"),
 ]
 
@@ -397,6 +429,7 @@ PASSED = [
     Case("comment", LOCAL, {"create": f"# {CREATE}\naz account show"}),
     Case("switched off", LOCAL, {"create": "az connectedk8s update -n c --enable-private-link false"}),
     Case("oidc", LOCAL, {"create": "az connectedk8s connect -n c --enable-oidc-issuer --proxy-skip-range .svc"}),
+    Case("redirected", LOCAL, {"create": "az account show >/dev/null 2>&1 && echo ok"}),
     Case("here-document for a file", LOCAL, {"create": f"cat > notes <<EOF\n{CREATE}\nEOF\naz account show"}),
     Case(
         "rest read", LOCAL, {"create": f"az rest --method get --url https://management.azure.com{SCOPE}?api-version=1"}

@@ -92,6 +92,9 @@ def test_the_engine_refuses_what_the_rules_refuse(pulumi: Pulumi) -> None:
     assert "docs/policies.md#no-private-endpoints" in refused.stdout
     assert "hunter2-canary" not in refused.stdout + refused.stderr
 
-    stopped = pulumi("up", "--yes", "--skip-preview", *pack, "-c", "link=true")
+    # `-c` is kept in the stack's configuration: what the preview set must be unset.
+    mended = ("-c", "terminates=false", "-c", "certificate=false")
+    stopped = pulumi("up", "--yes", "--skip-preview", *pack, *mended)
     assert stopped.returncode != 0
     assert "no-private-endpoints" in stopped.stdout
+    assert "no-tls-terminating-proxies" not in stopped.stdout

@@ -70,14 +70,14 @@ configs = st.sampled_from([{}, {"profile": "ga"}, {"scope": "arc"}, {"profile": 
 
 
 @given(st.sampled_from(TYPES) | st.text(max_size=30), inputs, configs)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_input_crashes_a_rule(resource_type: str, props: dict[str, Any], config: dict[str, Any]) -> None:
     for policy in BY_NAME:
         ask(policy, Case("any", resource_type, props, config=config))
 
 
 @given(st.sampled_from(CASES), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_change_to_a_known_input_crashes_a_rule(case: Case, data: st.DataObject) -> None:
     changed = spread(case.props, lambda text: data.draw(st.just(text) | values))
     for policy in BY_NAME:
@@ -102,7 +102,7 @@ def test_the_canaries_are_not_all_silent() -> None:
 
 
 @given(st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_reading_never_raises_and_keeps_what_is_known(value: Any) -> None:
     read = plain(unknown_checking_proxy({"value": value}))
     assert isinstance(read, dict)
@@ -113,7 +113,7 @@ def test_reading_never_raises_and_keeps_what_is_known(value: Any) -> None:
 
 
 @given(texts)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_shell_text_is_read_or_refused(text: str) -> None:
     try:
         made = shell.calls(text, {"X": "az network"})

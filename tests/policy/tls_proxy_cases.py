@@ -204,6 +204,7 @@ REFUSED = [
         "spec.egress[0].toPorts[0].terminatingTLS",
     ),
     Case("docker", LOCAL, {"create": "docker run -d -p 8080:8080 mitmproxy/mitmproxy mitmdump"}, "create"),
+    Case("by hand", LOCAL, {"create": "nohup /opt/bin/mitmdump -p 8080 &"}, "create"),
     Case(
         "kubectl",
         LOCAL,
@@ -360,6 +361,7 @@ PASSED = [
     ),
     Case("own certificate authority", CONFIG_MAP, text("ca.crt", PEM)),
     Case("other image", LOCAL, {"create": "docker run -d nginx:1.27 && echo mitmproxy/mitmproxy"}),
+    Case("installing", LOCAL, {"create": "pip install mitmproxy && man mitmdump"}),
     Case("cleaning up", LOCAL, {"create": "docker pull mitmproxy/mitmproxy; kubectl delete deployment mitmproxy"}),
     Case(
         "network policy",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,23 +77,23 @@ async def _serve(port: int, tls: ssl.SSLContext, ready: threading.Event, stop: a
 
 
 @contextlib.contextmanager
-def in_thread(main: Callable[[threading.Event, asyncio.Event], object]) -> Iterator[None]:
+def in_thread(main: Callable[[threading.Event, asyncio.Event], Awaitable[None]]) -> Iterator[None]:
     """Run a server's coroutine in a thread's loop from its readiness to the end of the block."""
-    ready, holder, begun = threading.Event(), {}, threading.Event()
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
 
     async def body() -> None:
-        holder.update(loop=asyncio.get_running_loop(), stop=asyncio.Event())
-        begun.set()
-        await main(ready, holder["stop"])
+        await main(ready, stop)
 
-    thread = threading.Thread(target=lambda: asyncio.run(body()), daemon=True)
+    thread = threading.Thread(target=loop.run_until_complete, args=(body(),), daemon=True)
     thread.start()
-    assert begun.wait(10) and ready.wait(10)
+    assert ready.wait(10)
     try:
         yield
     finally:
-        holder["loop"].call_soon_threadsafe(holder["stop"].set)
+        loop.call_soon_threadsafe(stop.set)
         thread.join(10)
+        loop.close()
 
 
 @contextlib.contextmanager

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.timeout(60)
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("edge")) as made:
         yield made
+    log = (made.home.root / "logs/edge.log").read_text()
+    assert "Traceback" not in log and "raised exception" not in log, log
 
 
 def raw(port: int, request: bytes) -> bytes:

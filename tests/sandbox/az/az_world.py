@@ -193,7 +193,11 @@ def _arm(world: World, method: str, path: str, data: Any) -> web.Response:
     if key in world.resources:
         return web.json_response(world.resources[key])
     if path.endswith(("/connectedClusters", "/gateways")):
-        below = [one for name, one in sorted(world.resources.items()) if name.rsplit("/", 1)[0].endswith(key.rsplit("/", 1)[-1])]
+        below = [
+            one
+            for name, one in sorted(world.resources.items())
+            if name.rsplit("/", 1)[0].endswith(key.rsplit("/", 1)[-1])
+        ]
         return web.json_response({"value": below})
     name = path.rsplit("/", 1)[-1]
     error = {"code": "ResourceNotFound", "message": f"The Resource '{name}' was not found."}
@@ -220,7 +224,9 @@ async def _kube(world: World, request: web.Request) -> web.Response:
     known = {
         "/version": {"gitVersion": "v1.33.4"},
         "/api/v1/nodes": {"items": [{"metadata": {"labels": {"kubernetes.io/os": "linux"}}, "spec": {}}]},
-        "/api/v1/namespaces/azure-arc-release/pods": {"items": [{"metadata": {"name": "cluster-diagnostic-checks-job-x"}}]},
+        "/api/v1/namespaces/azure-arc-release/pods": {
+            "items": [{"metadata": {"name": "cluster-diagnostic-checks-job-x"}}]
+        },
     }
     return web.json_response(known[path]) if path in known else web.json_response({"message": "not found"}, status=404)
 

@@ -84,7 +84,10 @@ def test_trust_comes_from_the_bundle_alone(outside: World, tmp_path: Path) -> No
     for variables, told in (
         ({"REQUESTS_CA_BUNDLE": ""}, "Certificate verification failed for login.microsoftonline.com"),
         ({"REQUESTS_CA_BUNDLE": str(tmp_path / "none.pem")}, "none.pem (REQUESTS_CA_BUNDLE) can't be read"),
-        ({"SANDBOX_PROXY_URL": "", "HTTPS_PROXY": "http://127.0.0.1:1"}, "Failed to connect to login.microsoftonline.com"),
+        (
+            {"SANDBOX_PROXY_URL": "", "HTTPS_PROXY": "http://127.0.0.1:1"},
+            "Failed to connect to login.microsoftonline.com",
+        ),
     ):
         done = outside.az(*LOGIN, **variables)
         assert done.returncode == 1

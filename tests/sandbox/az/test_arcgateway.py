@@ -13,7 +13,12 @@ MADE = {
     "name": "gw1",
     "location": "eastus",
     "type": "Microsoft.HybridCompute/gateways",
-    "properties": {"allowedFeatures": ["*"], "gatewayType": "Public", "gatewayEndpoint": "x.gw.arc.azure.com", "provisioningState": "Succeeded"},
+    "properties": {
+        "allowedFeatures": ["*"],
+        "gatewayType": "Public",
+        "gatewayEndpoint": "x.gw.arc.azure.com",
+        "provisioningState": "Succeeded",
+    },
 }
 
 
@@ -69,7 +74,10 @@ def test_show_list_delete_and_what_is_not_there(world: World) -> None:
         "Code: ResourceNotFound\nMessage: The Resource 'gw1' was not found.\n"
     )
     world.resources[GATEWAY.lower()] = MADE
-    assert world.az("arcgateway", "show", *FLAGS, "--query", "gatewayEndpoint", "-o", "tsv").stdout == "x.gw.arc.azure.com\n"
+    assert (
+        world.az("arcgateway", "show", *FLAGS, "--query", "gatewayEndpoint", "-o", "tsv").stdout
+        == "x.gw.arc.azure.com\n"
+    )
     assert world.az("arcgateway", "list", "--query", "[].name", "-o", "tsv").stdout == "gw1\n"
     assert world.az("arcgateway", "delete", *FLAGS).returncode == 1
     done = world.az("arcgateway", "delete", *FLAGS, "--yes")
@@ -78,8 +86,19 @@ def test_show_list_delete_and_what_is_not_there(world: World) -> None:
 
 
 def test_settings_update_associates_and_ends_the_association(world: World) -> None:
-    base = ("--base-provider", "Microsoft.Kubernetes", "--base-resource-type", "connectedClusters", "--base-resource-name", "east")
-    world.resources[LINK.lower()] = {"id": LINK, "name": "default", "properties": {"tenantId": "t", "gatewayProperties": {}}}
+    base = (
+        "--base-provider",
+        "Microsoft.Kubernetes",
+        "--base-resource-type",
+        "connectedClusters",
+        "--base-resource-name",
+        "east",
+    )
+    world.resources[LINK.lower()] = {
+        "id": LINK,
+        "name": "default",
+        "properties": {"tenantId": "t", "gatewayProperties": {}},
+    }
     done = world.az("arcgateway", "settings", "update", "-g", "arc-dev", *base, "--gateway-resource-id", GATEWAY)
     assert json.loads(done.stdout)["gatewayResourceId"] == GATEWAY, done.stderr
     assert [(call[0], call[2].split("/")[-1]) for call in world.calls] == [
@@ -87,7 +106,10 @@ def test_settings_update_associates_and_ends_the_association(world: World) -> No
         ("PUT", f"default?api-version={VERSION}"),
     ]
     assert world.calls[1][3] == {"properties": {"gatewayProperties": {"gatewayResourceId": GATEWAY}}}
-    assert world.az("arcgateway", "settings", "update", "-g", "arc-dev", *base, "--gateway-resource-id", "null").returncode == 0
+    assert (
+        world.az("arcgateway", "settings", "update", "-g", "arc-dev", *base, "--gateway-resource-id", "null").returncode
+        == 0
+    )
     assert world.calls[-1][3] == {"properties": {"gatewayProperties": {"gatewayResourceId": None}}}
 
 

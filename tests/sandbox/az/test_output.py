@@ -8,8 +8,19 @@ import pytest
 from sandbox.az.errors import AzError
 from sandbox.az.output import query, render
 
-ONE: dict[str, Any] = {"name": "east", "id": "/x", "gateway": {"enabled": True}, "tags": {}, "totalNodeCount": 1, "kind": None, "ü": [1]}
-TWO = [{"name": "b", "location": "eastus", "resourceGroup": "rg", "n": 1}, {"name": "a", "location": "westus", "resourceGroup": "rg"}]
+ONE: dict[str, Any] = {
+    "name": "east",
+    "id": "/x",
+    "gateway": {"enabled": True},
+    "tags": {},
+    "totalNodeCount": 1,
+    "kind": None,
+    "ü": [1],
+}
+TWO = [
+    {"name": "b", "location": "eastus", "resourceGroup": "rg", "n": 1},
+    {"name": "a", "location": "westus", "resourceGroup": "rg"},
+]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +43,13 @@ TWO = [{"name": "b", "location": "eastus", "resourceGroup": "rg", "n": 1}, {"nam
             "Name    Location    ResourceGroup\n------  ----------  ---------------\nb       eastus      rg\na       westus      rg\n",
         ),
         (ONE, "table", None, None, "Name    TotalNodeCount\n------  ----------------\neast    1\n"),
-        (TWO, "table", "[].{region:location, name:name}", ("name",), "Region    Name\n--------  ------\neastus    b\nwestus    a\n"),
+        (
+            TWO,
+            "table",
+            "[].{region:location, name:name}",
+            ("name",),
+            "Region    Name\n--------  ------\neastus    b\nwestus    a\n",
+        ),
         (True, "table", "@", None, "Result\n--------\nTrue\n"),
         ([], "table", None, ("name",), "\n"),
         ({"a": "é"}, "json", None, None, '{\n  "a": "é"\n}\n'),

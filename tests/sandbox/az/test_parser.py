@@ -50,7 +50,11 @@ def parse(line: str) -> dict[str, object]:
         ("account set -s s2", "subscription", "s2"),
         ("arcgateway create --gateway-name gw -g b --allowed-features * x", "allowed_features", ["*", "x"]),
         ("arcgateway create --name gw -g b", "location", None),
-        ("arcgateway settings update -g b --base-provider P --base-resource-type t --base-resource-name n", "name", "default"),
+        (
+            "arcgateway settings update -g b --base-provider P --base-resource-type t --base-resource-name n",
+            "name",
+            "default",
+        ),
     ],
 )
 def test_flags_mean_what_they_mean_to_the_real_one(line: str, name: str, value: object) -> None:
@@ -78,7 +82,11 @@ def test_files_stand_for_their_content(tmp_path: Path) -> None:
         ("connectedk8s connect -n a -g b --proxy x", 2, "ambiguous option: --proxy could match"),
         ("connectedk8s connect -n a -g b --disable-proxy", 2, "unrecognized arguments: --disable-proxy"),
         ("connectedk8s connect -n a -g b --disable-gateway", 2, "unrecognized arguments: --disable-gateway"),
-        ("connectedk8s update -n a -g b --disable-gateway maybe", 2, "'maybe' is not a valid value for '--disable-gateway'"),
+        (
+            "connectedk8s update -n a -g b --disable-gateway maybe",
+            2,
+            "'maybe' is not a valid value for '--disable-gateway'",
+        ),
         ("connectedk8s connect -n a -g b --distribution dos", 2, "'dos' is not a valid value for '--distribution'"),
         ("connectedk8s list -o xml", 2, "'xml' is not a valid value for '--output'"),
         ("connectedk8s conect -n a -g b", 2, "'conect' is misspelled or not recognized by the system."),
@@ -88,11 +96,19 @@ def test_files_stand_for_their_content(tmp_path: Path) -> None:
             1,
             "Cannot specify both --gateway-resource-id and --disable-gateway simultaneously.",
         ),
-        ("connectedk8s connect -n a -g b --enable-private-link", 1, "'--private-link-scope-resource-id' was not provided"),
+        (
+            "connectedk8s connect -n a -g b --enable-private-link",
+            1,
+            "'--private-link-scope-resource-id' was not provided",
+        ),
         ("connectedk8s connect -n a -g b --pls-arm-id /x", 1, "Conflicting private link parameters received."),
         ("connectedk8s update -n a -g b --enable-oidc-issuer false", 1, "Disabling OIDC issuer is not supported."),
         ("connectedk8s connect -n a -g b --self-hosted-issuer x", 1, "without --enable-oidc-issuer"),
-        ("connectedk8s update -n a -g b --enable-wi --disable-wi", 1, "Cannot specify both --enable-workload-identity and"),
+        (
+            "connectedk8s update -n a -g b --enable-wi --disable-wi",
+            1,
+            "Cannot specify both --enable-workload-identity and",
+        ),
         ("connectedk8s connect -n a -g b --config proxy=1", 1, "Usage error: --config configuration_setting_key="),
         ("connectedk8s show -n a -g b", 1, "Please run 'az login' to setup account."),
         ("connectedk8s list", 1, "Please run 'az login' to setup account."),

@@ -23,7 +23,9 @@ INSTALLED = {"global": {"httpsProxy": "http://old:1", "isProxyEnabled": True, "g
 
 
 def last(world: World, ending: str) -> Any:
-    return [body for method, _, path, body in world.calls if method == "PUT" and path.partition("?")[0].endswith(ending)][-1]
+    return [
+        body for method, _, path, body in world.calls if method == "PUT" and path.partition("?")[0].endswith(ending)
+    ][-1]
 
 
 @pytest.fixture
@@ -112,7 +114,10 @@ def test_refusals(connected: World, flags: tuple[str, ...], told: str) -> None:
 
 def test_updates_of_what_is_not_there(world: World) -> None:
     done = world.az(*UPDATE, "--disable-gateway")
-    assert (done.returncode, done.stderr.splitlines()[0]) == (3, "ERROR: (ResourceNotFound) The Resource 'east' was not found.")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        3,
+        "ERROR: (ResourceNotFound) The Resource 'east' was not found.",
+    )
     world.connected()
     (world.folder / "list.json").write_text("[]")
     done = world.az(*UPDATE, "--disable-gateway")
@@ -151,7 +156,10 @@ def test_delete_takes_the_resource_and_the_agents(connected: World) -> None:
 
 def test_delete_of_what_is_not_there_is_the_services_404(world: World) -> None:
     done = world.az("connectedk8s", "delete", *CHOSEN, "--yes", "--only-show-errors")
-    assert (done.returncode, done.stderr.splitlines()[0]) == (3, "ERROR: (ResourceNotFound) The Resource 'east' was not found.")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        3,
+        "ERROR: (ResourceNotFound) The Resource 'east' was not found.",
+    )
     assert world.helm() == []
 
 

@@ -17,7 +17,7 @@ from azure.mgmt.hybridcompute import models as compute
 from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.hybridkubernetes import models as kubernetes
 from azure.mgmt.resource.resources import ResourceManagementClient
-from conftest import LocalAzure
+from conftest import LocalAzure, Router
 
 Make = Callable[[type[Any]], Any]
 
@@ -77,11 +77,25 @@ def test_a_wrong_secret_and_a_wrong_tenant_are_refused_as_entra_does(azure: Loca
         credential(azure, tenant_id=str(uuid.uuid4())).get_token("https://management.azure.com/.default")
 
 
-def test_a_gateway_from_creation_to_deletion(client: Make, group: str) -> None:
+def test_the_public_cloud_is_reached_by_its_own_names_through_a_proxy(azure: LocalAzure, group: str) -> None:
+    identity = azure.identity
+    with Router(azure.port) as router:
+        way = {"proxies": {"https": f"http://127.0.0.1:{router.port}"}, "connection_verify": azure.bundle}
+        with (
+            ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **way) as token,
+            ResourceManagementClient(token, identity.subscription_id, **way) as client,
+        ):
+            assert group in [one.name for one in client.resource_groups.list()]
+    assert router.asked == {"login.microsoftonline.com:443", "management.azure.com:443"}
+
+
+def test_a_gateway_from_creation_to_deletion(azure: LocalAzure, client: Make, group: str) -> None:
     gateways = client(HybridComputeManagementClient).gateways
+    azure.durations(gateway=600)
     wanted = compute.Gateway(location="eastus", properties=compute.GatewayProperties(allowed_features=["*"]))
     poller = gateways.begin_create_or_update(group, "gw-sdk", wanted)
     assert gateways.get(group, "gw-sdk").properties.provisioning_state == "Creating"
+    azure.advance(601)
     made = poller.result(timeout=20)
     assert made.properties.provisioning_state == "Succeeded"
     assert made.properties.gateway_endpoint == f"{made.properties.gateway_id}.gw.arc.azure.com"
@@ -93,7 +107,11 @@ def test_a_gateway_from_creation_to_deletion(client: Make, group: str) -> None:
     assert changed.tags == {"team": "edge"}
     assert changed.properties.gateway_endpoint == made.properties.gateway_endpoint
 
-    gateways.begin_delete(group, "gw-sdk").result(timeout=20)
+    deletion = gateways.begin_delete(group, "gw-sdk")
+    assert gateways.get(group, "gw-sdk").properties.provisioning_state == "Deleting"
+    azure.advance(601)
+    deletion.result(timeout=20)
+    azure.durations(gateway=0.9)
     with pytest.raises(ResourceNotFoundError) as missing:
         gateways.get(group, "gw-sdk")
     assert missing.value.error is not None and missing.value.error.code == "ResourceNotFound"

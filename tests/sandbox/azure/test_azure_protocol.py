@@ -13,6 +13,7 @@ import pytest
 import requests
 from conftest import CLUSTERS, GATEWAYS, GROUPS, SETTINGS, LocalAzure, cluster_body
 
+BAD = (400, "InvalidRequestContent")
 GATEWAY: dict[str, Any] = {"location": "eastus", "properties": {"allowedFeatures": ["*"]}}
 
 
@@ -108,12 +109,12 @@ def test_metadata_names_public_hosts_to_public_hosts_and_itself_to_its_own(azure
         ("PUT", "{gw}", "2023-01-01", GATEWAY, (400, "NoRegisteredProviderFound")),
         ("PUT", "{gw}", GATEWAYS, {"properties": {}}, (400, "LocationRequired")),
         ("PUT", "{gw}", GATEWAYS, {"location": "mars"}, (400, "LocationNotAvailableForResourceType")),
-        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "properties": {"gatewayType": "Private"}}, (400, "InvalidRequestContent")),
-        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "properties": {"allowedFeatures": "*"}}, (400, "InvalidRequestContent")),
-        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "properties": []}, (400, "InvalidRequestContent")),
-        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "location": 7}, (400, "InvalidRequestContent")),
-        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "tags": {"a": 1}}, (400, "InvalidRequestContent")),
-        ("PUT", "{gw}", GATEWAYS, [1], (400, "InvalidRequestContent")),
+        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "properties": {"gatewayType": "Private"}}, BAD),
+        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "properties": {"allowedFeatures": "*"}}, BAD),
+        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "properties": []}, BAD),
+        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "location": 7}, BAD),
+        ("PUT", "{gw}", GATEWAYS, {**GATEWAY, "tags": {"a": 1}}, BAD),
+        ("PUT", "{gw}", GATEWAYS, [1], BAD),
         ("PUT", "{gw}" + "x" * 60, GATEWAYS, GATEWAY, (400, "InvalidResourceName")),
         ("PUT", "{gw}%20%C3%A9", GATEWAYS, GATEWAY, (400, "InvalidResourceName")),
         ("PUT", "{gw}%2F..%2F..%2Fescape", GATEWAYS, GATEWAY, (400, "InvalidResourceName")),
@@ -122,15 +123,15 @@ def test_metadata_names_public_hosts_to_public_hosts_and_itself_to_its_own(azure
         ("PUT", "{sub}/resourceGroups/" + "g" * 91, GROUPS, {"location": "eastus"}, (400, "InvalidResourceGroup")),
         ("PUT", "{sub}/resourceGroups/a!b", GROUPS, {"location": "eastus"}, (400, "InvalidResourceGroup")),
         ("PUT", "{cluster}", CLUSTERS, {"location": "eastus"}, (400, "InvalidIdentityType")),
-        ("PUT", "{cluster}", CLUSTERS, cluster_body(gateway={"enabled": "yes"}), (400, "InvalidRequestContent")),
-        ("PUT", "{cluster}", CLUSTERS, cluster_body(agentPublicKeyCertificate=None), (400, "InvalidRequestContent")),
-        ("PUT", "{cluster}", CLUSTERS, cluster_body(arcAgentryConfigurations=[{}]), (400, "InvalidRequestContent")),
-        ("PUT", "{cluster}/providers/Microsoft.HybridCompute/settings/default", SETTINGS, {}, (404, "ResourceNotFound")),
+        ("PUT", "{cluster}", CLUSTERS, cluster_body(gateway={"enabled": "yes"}), BAD),
+        ("PUT", "{cluster}", CLUSTERS, cluster_body(agentPublicKeyCertificate=None), BAD),
+        ("PUT", "{cluster}", CLUSTERS, cluster_body(arcAgentryConfigurations=[{}]), BAD),
+        ("PUT", "{cluster}{settings}", SETTINGS, {}, (404, "ResourceNotFound")),
         ("POST", "{gw}", GATEWAYS, {}, (405, "HttpMethodNotAllowed")),
         ("DELETE", "{sub}", GROUPS, None, (405, "HttpMethodNotAllowed")),
         ("GET", "{sub}/providers/Microsoft.Nonsense", GROUPS, None, (404, "InvalidResourceNamespace")),
-        ("GET", "{group}/providers/Microsoft.HybridCompute/gateways?$skiptoken=!", GATEWAYS, None, (400, "InvalidSkipToken")),
-        ("GET", "{group}/providers/Microsoft.HybridCompute/gateways?$top=0", GATEWAYS, None, (400, "InvalidTopParameter")),
+        ("GET", "{gws}?$skiptoken=!", GATEWAYS, None, (400, "InvalidSkipToken")),
+        ("GET", "{gws}?$top=0", GATEWAYS, None, (400, "InvalidTopParameter")),
     ],
 )  # fmt: skip
 def test_what_is_refused(
@@ -148,6 +149,8 @@ def test_what_is_refused(
         "group": group,
         "uuid": str(uuid.uuid4()),
         "gw": gateway_id(group, "gw"),
+        "gws": f"{group}/providers/Microsoft.HybridCompute/gateways",
+        "settings": "/providers/Microsoft.HybridCompute/settings/default",
         "cluster": f"{group}/providers/Microsoft.Kubernetes/connectedClusters/c",
     }
     for name, value in names.items():

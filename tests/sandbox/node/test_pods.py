@@ -55,6 +55,7 @@ def test_deployment_of_agents_becomes_ready_and_goes_away(clusters: Clusters) ->
     name = pods[0]["metadata"]["name"]
     assert f"{name} started (pid " in clusters.logs(name)
     follower = subprocess.Popen([*clusters.command, "logs", "-f", name], stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None and f"{name} started" in follower.stdout.readline()
     clusters.run("delete", "deployment", "agents", "--wait=false")
     seen, _ = follower.communicate(timeout=20)
     assert "SIGTERM: stopping" in seen
@@ -225,7 +226,16 @@ def test_init_containers_sidecar_and_message(clusters: Clusters) -> None:
 
 def test_readiness_stands_behind_the_service_name(clusters: Clusters) -> None:
     here = clusters.at(namespace="named")
-    web = "mkdir -p www; echo hello >www/health; sleep 1.5; exec python -m http.server 8080 --bind $POD_IP -d www"
+    server = """
+import os, socket
+listener = socket.create_server((os.environ["POD_IP"], 8080))
+while True:
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+    client.close()
+"""
+    web = f"sleep 1.5; exec python -c '{server}'"
     probe = {"httpGet": {"path": "/health", "port": "web"}, "periodSeconds": 10}
     ports = [{"containerPort": 8080, "name": "web"}]
     service: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
@@ -284,7 +294,7 @@ def test_two_clusters_side_by_side(clusters: Clusters) -> None:
 
 
 def test_node_that_is_killed_finds_its_pods_again(clusters: Clusters) -> None:
-    script = "sleep 600 & echo $$ $!; echo kept >>$HOME/kept; wait"
+    script = "sleep 600 & echo $$$$ $!; echo kept >>$HOME/kept; wait"
     clusters.apply(pod("survivor", container(script), restartPolicy="Always"))
     clusters.wait("pod/survivor", "condition=Ready")
     before = until(lambda: clusters.logs("survivor"))

@@ -30,7 +30,7 @@ class FakeArm:
         resources: by id; PUT and DELETE change them.
         log: method, id, API version and body of every request to ARM.
         answers: taken from the front, each in place of the next request of its method: status, headers, body.
-        operation: what an operation says when it is looked at, the last one for ever; empty when none is begun.
+        operation: what an operation on a resource of a group says when looked at, the last for ever; [] for none.
         refuses_login: answer a sign-in as for a wrong secret.
     """
 
@@ -89,15 +89,17 @@ class FakeArm:
                 "provisioningState": "Succeeded",
                 **body.get("properties", {}),
             }
-        return web.json_response(self.resources[id], status=200 if known else 201, headers=self._followed())
+        return web.json_response(self.resources[id], status=200 if known else 201, headers=self._followed(id))
 
     def _delete(self, id: str, body: Any) -> web.Response:
         if self.resources.pop(id, None) is None:
             return self._get(id, None)
-        return web.json_response({}, status=202 if self.operation else 200, headers=self._followed())
+        return web.json_response({}, status=202 if self._followed(id) else 200, headers=self._followed(id))
 
-    def _followed(self) -> dict[str, str]:
-        return {"Azure-AsyncOperation": f"{self.address}/operation", "Retry-After": "0"} if self.operation else {}
+    def _followed(self, id: str) -> dict[str, str]:
+        if not self.operation or "/providers/" not in id:
+            return {}
+        return {"Azure-AsyncOperation": f"{self.address}/operation", "Retry-After": "0"}
 
     def _login(self, path: str) -> web.Response:
         base = f"{self.address}/{TENANT}"
