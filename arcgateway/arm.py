@@ -136,7 +136,8 @@ class Arm:
 
         return PipelineClient(base, policies=[
             core.UserAgentPolicy(base_user_agent=f"arc-gateway/{__version__}"),
-            core.RetryPolicy(retry_total=5, retry_backoff_factor=0.5, retry_backoff_max=20, timeout=_SECONDS),
+            # Only a broken connection is tried again here. What Azure answers is for the caller, who has a deadline.
+            core.RetryPolicy(retry_total=1, retry_status=0, retry_backoff_factor=0.5),
             *policies,
         ], transport=self._transport(base))
 
@@ -270,11 +271,11 @@ def read_metadata(document: Any) -> Cloud:
 
 def _unreachable(url: str, error: Exception) -> Failure:
     host = urlsplit(url).hostname
-    detail = " ".join(str(error).split())[:200]
+    detail = " ".join(str(error).split())
     if "CERTIFICATE_VERIFY_FAILED" in detail:
         return Failure(f"the certificate that {host} presented is not trusted here",
                        "put its root into the file of SSL_CERT_FILE; if a proxy re-signs TLS, have it exempt Azure")
-    return Failure(f"{host} cannot be reached ({detail})", "check the proxy and the network, and run again",
+    return Failure(f"{host} cannot be reached ({detail[:200]})", "check the proxy and the network, and run again",
                    transient=True)
 
 
@@ -293,7 +294,7 @@ def _refused(method: str, resource_id: str, answer: Any) -> Failure:
     cause = f"Azure refused {method} {resource_id} ({detail[:300]})"
     if answer.status_code in (401, 403):
         return Failure(cause, "grant the caller this action, for example with the role of GatewayOperatorRole")
-    if answer.status_code == 429 or answer.status_code >= 500:
+    if answer.status_code in (408, 429) or answer.status_code >= 500:
         after = answer.headers.get("Retry-After", "")
         return Failure(cause, "run again later", transient=True, retry_after=float(after) if after.isdigit() else None)
     return Failure(cause, "mend what it names and run again")

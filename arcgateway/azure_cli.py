@@ -221,6 +221,7 @@ def with_retries(
     deadline: float,
     progress: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
+    patience: float | None = None,
 ) -> T:
     """Run an attempt until it succeeds, fails for good, or the deadline is too near for another.
 
@@ -231,8 +232,10 @@ def with_retries(
         deadline: on the clock of `time.monotonic`.
         progress: told of every failure that will be tried again.
         sleep: how to wait.
+        patience: seconds after which a failure is final though the deadline is further off, unless the other side has
+            asked to wait.
     """
-    wait = 2.0
+    wait, impatient = 2.0, time.monotonic() + (patience if patience is not None else float("inf"))
     while True:
         try:
             return attempt(deadline - time.monotonic())
@@ -240,7 +243,7 @@ def with_retries(
             if not failure.transient:
                 raise
             pause = max(failure.retry_after or 0.0, wait * random.uniform(0.75, 1.25))  # noqa: S311
-            left = deadline - time.monotonic()
+            left = (deadline if failure.retry_after else min(deadline, impatient)) - time.monotonic()
             if pause >= left:
                 raise Failure(f"{failure.cause}, and the time for trying again is over", failure.mend) from failure
             progress(f"{failure.cause}; trying again in {pause:.0f} s, for {left:.0f} s more")

@@ -299,8 +299,7 @@ class Operations:
         return AzureCli(self._env, traffic, context, self._lifeline, self._redact, self._progress)
 
     def _patiently(self, look: Callable[[], T], seconds: float = LOOK_SECONDS) -> T:
-        deadline = min(self._deadline, time.monotonic() + seconds)
-        return with_retries(lambda _left: look(), deadline, self._progress)
+        return with_retries(lambda _left: look(), self._deadline, self._progress, patience=seconds)
 
 
 def _about_gateway(steps: Plan) -> bool:

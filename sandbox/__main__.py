@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -205,9 +205,10 @@ def _until(done: Callable[[], bool], limit: float, otherwise: str) -> None:
 
 
 @contextmanager
-def _step(name: str) -> Iterable[Callable[[str], None]]:  # type: ignore[misc]
+def _step(name: str) -> Iterator[Callable[[str], None]]:
     """One line per step with how long it took, and what it said of itself."""
-    started, said = time.monotonic(), list[str]()
+    said: list[str] = []
+    started = time.monotonic()
     with progress.status(f"sandbox  {name} ..."):
         yield said.append
     seconds = time.monotonic() - started

@@ -27,8 +27,8 @@ USERS = ("admin", "controllers", "node")
 #: Name in the certificate by which an API server shows itself to nodes.
 KUBELET_CLIENT = "kubelet-client"
 
-#: Go's collector runs more often than by default: memory is what a sandbox lacks, and idle servers allocate little.
-_THRIFTY = {"GOGC": "40", "GOMAXPROCS": "2"}
+#: On a machine with many cores these servers would spread over all of them, for nothing but memory.
+_THRIFTY = {"GOMAXPROCS": "2"}
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,10 @@ def _etcd(home: Home) -> Service:
             ),
             # What a crash of the machine may take is a sandbox's state, and waiting for the disk costs each write.
             "--unsafe-no-fsync",
+            # A single member has nobody to tell ten times a second that it leads.
+            "--heartbeat-interval=500",
+            "--election-timeout=2500",
+            "--backend-batch-interval=500ms",
             "--snapshot-count=5000",
             "--max-wals=2",
             "--max-snapshots=2",

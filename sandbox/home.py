@@ -12,6 +12,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -61,7 +62,7 @@ class Home:
 
     def port(self, name: str) -> int:
         """The loopback port of a service: chosen free on first use, the same ever after."""
-        ports = self._read("ports.json", {})
+        ports = self._read("ports.json")
         if name not in ports:
             ports[name] = _free_port(taken=set(ports.values()))
             self.write("ports.json", json.dumps(ports, indent=2))
@@ -69,15 +70,15 @@ class Home:
 
     def forget_port(self, name: str) -> None:
         """Let the next `port(name)` choose anew, because somebody else has taken it."""
-        ports = self._read("ports.json", {})
+        ports = self._read("ports.json")
         ports.pop(name, None)
         self.write("ports.json", json.dumps(ports, indent=2))
 
     @cached_property
     def identity(self) -> Identity:
         """Ids that a person recognises as made up, and a secret of this sandbox's own."""
-        stored = self._read("identity.json", None)
-        if stored is None:
+        stored = self._read("identity.json")
+        if not stored:
             stored = asdict(
                 Identity(
                     subscription_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, "subscription.sandbox")),
@@ -112,11 +113,11 @@ class Home:
         aside.replace(path)
         return path
 
-    def _read(self, name: str, default: object) -> dict[str, object]:
+    def _read(self, name: str) -> dict[str, Any]:
         try:
-            return json.loads((self.root / name).read_text())
+            return cast(dict[str, Any], json.loads((self.root / name).read_text()))
         except FileNotFoundError:
-            return default  # type: ignore[return-value]
+            return {}
 
 
 def _free_port(taken: set[object]) -> int:

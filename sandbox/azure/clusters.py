@@ -29,6 +29,8 @@ READ_ONLY = (
     "totalCoreCount",
     "totalNodeCount",
 )
+#: What a PATCH changes; it passes over all else.
+PATCHABLE = ("distribution", "distributionVersion", "azureHybridBenefit", "gateway")
 #: Properties by the first version that has them (published specifications).
 SINCE = {
     "gateway": "2024-07-15-preview",
@@ -70,7 +72,7 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
         if name in _KINDS and value is not None:
             expect(value, _KINDS[name], f"properties.{name}")
     if call.method == "PATCH":
-        made = {**before, **given}
+        made = {**before, **{name: value for name, value in given.items() if name in PATCHABLE}}
     else:
         _check_put(call.document, given)
         hidden = (name for name, since in SINCE.items() if _day(call.api_version) < _day(since))

@@ -222,7 +222,7 @@ class Store:
         before: int,
         limit: int,
     ) -> tuple[list[tuple[float, Json]], int | None]:
-        """Events of a span of time and when they were, the newest first; and the key before which the next page begins."""
+        """Events of a span of time and when they were, the newest first; and before which key the next page begins."""
         clauses, values = ["subscription = ?", "at >= ?", "at <= ?", "seq < ?"], [subscription.lower(), *span, before]
         for clause, value in (("grp = ?", group), ("resource = ?", resource)):
             if value is not None:

@@ -45,11 +45,14 @@ class World:
         root: its folder.
         env: the environment for the driver.
         requests: `METHOD path` of everything that Azure was asked.
+        logins: bodies of the requests for a token.
+        answers: statuses and headers that Azure gives next, before it answers properly.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.requests: list[str] = []
+        self.logins: list[str] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
         (root / "calls").mkdir()
         (root / "home").mkdir()
@@ -173,7 +176,8 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
             if path.endswith("/openid-configuration"):
                 return self.answer(200, {name: f"{base}/{TENANT}/{name}" for name in (
                     "token_endpoint", "authorization_endpoint", "issuer")})
-            if path.endswith("token_endpoint") or path.endswith("/token"):
+            if path.endswith(("token_endpoint", "/token")):
+                world.logins.append(body.decode())
                 return self.answer(200, {"access_token": "arm-token", "expires_in": 3600, "token_type": "Bearer"})
             world.requests.append(f"{self.command} {path}")
             if self.headers.get("Authorization") not in ("Bearer arm-token", "Bearer cli-token"):

@@ -68,8 +68,24 @@ def test_retries_back_off_with_jitter_and_honour_what_is_asked_for() -> None:
 def test_retries_end_with_the_time_and_final_failures_at_once() -> None:
     with pytest.raises(Failure, match="time for trying again is over"):
         with_retries(_fail(transient=True, retry_after=100), time.monotonic() + 50, lambda _: None, lambda _: None)
-    with pytest.raises(Failure, match="^x: y$"):
+    with pytest.raises(Failure, match=r"^x: y$"):
         with_retries(_fail(transient=False), time.monotonic() + 50, lambda _: None, pytest.fail)
+
+
+def test_patience_ends_earlier_but_not_where_waiting_was_asked_for() -> None:
+    waits: list[float] = []
+    far = time.monotonic() + 1000
+    with pytest.raises(Failure, match="is over"):
+        with_retries(_fail(transient=True), far, lambda _: None, waits.append, patience=1)
+    assert waits == []
+    failures = [Failure("x", "y", transient=True, retry_after=120)]
+
+    def attempt(_: float) -> str:
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    assert with_retries(attempt, far, lambda _: None, waits.append, patience=1) == "done" and waits == [120]
 
 
 def _fail(**more: object):  # type: ignore[no-untyped-def]
@@ -86,5 +102,5 @@ def test_a_known_secret_never_stays(secret: str, before: str, after: str) -> Non
 
 
 def test_what_looks_like_a_secret_goes_too() -> None:
-    text = Redactor()("via http://user:pass@host:1/ Authorization: Bearer abcdefghijklmnop eyJhbGciOiJIUzI1.eyJzdWIiOiIx.x")
+    text = Redactor()("via http://user:pass@host:1/ Bearer abcdefghijklmnop eyJhbGciOiJIUzI1.eyJzdWIiOiIx.x")
     assert "pass" not in text and "abcdefgh" not in text and "eyJ" not in text and "host:1" in text

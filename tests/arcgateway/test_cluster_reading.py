@@ -19,7 +19,8 @@ from arcgateway.kube import guessed_ranges, newest_release
 def config(name: str, **more: Any) -> str:
     return json.dumps({
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "clusters": [{"name": name, "cluster": {"server": f"https://{name}.test:6443", "certificate-authority": "ca.crt"}}],
+        "clusters": [{"name": name, "cluster": {
+            "server": f"https://{name}.test:6443", "certificate-authority": "ca.crt"}}],
         "users": [{"name": name, "user": {"client-key": "keys/k.pem", "exec": {"command": "./login", "args": ["x"]}}}],
         **more})
 

@@ -15,7 +15,8 @@ def test_ids_are_read_and_written_in_any_case() -> None:
     cluster = ConnectedClusterId.parse(f" {CLUSTER.lower()}/ ")
     assert (cluster.subscription, cluster.resource_group, cluster.name) == (GUID, "rg.x_(1)", "edge-1")
     assert str(ConnectedClusterId.parse(CLUSTER)) == CLUSTER
-    assert cluster == ConnectedClusterId.parse(CLUSTER.upper()) and len({cluster, ConnectedClusterId.parse(CLUSTER)}) == 1
+    assert cluster == ConnectedClusterId.parse(CLUSTER.upper())
+    assert len({cluster, ConnectedClusterId.parse(CLUSTER)}) == 1
     assert str(GatewayId.parse(GATEWAY.upper())).endswith("/providers/Microsoft.HybridCompute/gateways/GW")
     assert cluster != GatewayId(cluster.subscription, cluster.resource_group, cluster.name)
     assert same(CLUSTER, CLUSTER.upper() + "/") and not same(CLUSTER, None) and same(None, "")

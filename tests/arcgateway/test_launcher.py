@@ -20,6 +20,10 @@ def interpreter(path: Path, name: str) -> Path:
     return path
 
 
+def run_launcher(path: str, verb: str, folder: str | Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([path, verb], cwd=folder, env=env, capture_output=True, text=True, timeout=30, check=False)
+
+
 def test_the_order_of_pythons(tmp_path: Path) -> None:
     root = tmp_path / "a checkout"
     (root / "bin").mkdir(parents=True)
@@ -35,8 +39,8 @@ def test_the_order_of_pythons(tmp_path: Path) -> None:
     def run(*env: str) -> str:
         given = {"ARCGATEWAY_PYTHON": str(named), "VIRTUAL_ENV": str(virtual)}
         path = f"{tmp_path / 'path'}:/usr/bin:/bin" if "path" in env else "/usr/bin:/bin"
-        done = subprocess.run([str(launcher), "probe"], cwd="/", capture_output=True, text=True, timeout=30, check=False,
-                              env={"PATH": path, **{name: given[name] for name in env if name in given}})
+        chosen = {"PATH": path, **{name: given[name] for name in env if name in given}}
+        done = run_launcher(str(launcher), "probe", "/", chosen)
         return done.stdout.split(" ")[0].strip() or done.stderr.strip()
 
     assert run("ARCGATEWAY_PYTHON", "VIRTUAL_ENV", "path") == "named"
@@ -50,14 +54,15 @@ def test_the_order_of_pythons(tmp_path: Path) -> None:
 def test_it_works_from_any_folder_and_hands_on_the_status(tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "ARCGATEWAY_PYTHON": sys.executable, "ARC_PREFLIGHT": "off"}
     for folder, path in ((tmp_path, str(LAUNCHER)), (LAUNCHER.parents[1], "bin/driver")):
-        done = subprocess.run([path, "probe"], cwd=folder, env=env, capture_output=True, text=True, timeout=30, check=False)
+        done = run_launcher(path, "probe", folder, env)
         assert (done.returncode, done.stdout) == (0, '{"verdict":"off","proxy":null,"endpoints":0}\n'), done.stderr
-    done = subprocess.run([str(LAUNCHER), "nonsense"], env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = run_launcher(str(LAUNCHER), "nonsense", tmp_path, env)
     assert done.returncode == 1 and "one of connect" in done.stderr
 
 
 def test_the_windows_twin_takes_the_same_order() -> None:
     text = (LAUNCHER.parent / "driver.cmd").read_text()
-    places = [text.index(word) for word in ("ARCGATEWAY_PYTHON", r".venv\Scripts", "VIRTUAL_ENV", "where /q arcgateway")]
+    words = ("ARCGATEWAY_PYTHON", r".venv\Scripts", "VIRTUAL_ENV", "where /q arcgateway")
+    places = [text.index(word) for word in words]
     assert places == sorted(places)
     assert b"\r\n" in (LAUNCHER.parent / "driver.cmd").read_bytes()

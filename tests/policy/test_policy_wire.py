@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,3 +101,9 @@ def test_what_the_pack_says_of_itself() -> None:
         assert policy.configSchema.properties["profile"]["default"] == "preview"
     checks = [(rule.name, check.name) for rule in RULES for check in rule.checks]
     assert len(checks) == len(set(checks)), "two checks of one name in a rule"
+
+
+def test_every_link_in_a_message_leads_somewhere() -> None:
+    page = (Path(__file__).parents[2] / "docs/policies.md").read_text("utf-8")
+    for policy in POLICIES:
+        assert f"\n## {policy.name}\n" in page

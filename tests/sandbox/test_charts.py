@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
+
 from sandbox.home import PROJECT, Home, MissingTool
 
 CHARTS = PROJECT / "sandbox/charts"
 AGENTS, CHECKS = CHARTS / "azure-arc-k8sagents", CHARTS / "clusterdiagnosticchecks"
 
 REAL_AGENTS = {
-    "clusterconnect-agent", "clusteridentityoperator", "cluster-metadata-operator", "config-agent", "controller-manager",
-    "extension-manager", "extension-events-collector", "flux-logs-agent", "kube-aad-proxy", "metrics-agent",
+    "clusterconnect-agent", "clusteridentityoperator", "cluster-metadata-operator", "config-agent",
+    "controller-manager", "extension-manager", "extension-events-collector", "flux-logs-agent", "kube-aad-proxy", "metrics-agent",
     "resource-sync-agent", "logcollector",
 }  # fmt: skip
 IDENTITY = {

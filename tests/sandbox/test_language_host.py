@@ -18,7 +18,13 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, language_pb2, language_pb2_grpc
+from pulumi.runtime.proto import (
+    engine_pb2_grpc,
+    language_pb2,
+    language_pb2_grpc,
+    resource_pb2,
+    resource_pb2_grpc,
+)
 from sandbox.home import PROJECT
 
 VENV = Path(sys.prefix)
@@ -35,6 +41,22 @@ class Engine(engine_pb2_grpc.EngineServicer):  # type: ignore[misc]
         return empty_pb2.Empty()
 
 
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):  # type: ignore[misc]
+    """The part of the engine that programs register their stack with."""
+
+    def SupportsFeature(self, request: Any, context: Any) -> Any:
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in ("secrets", "resourceReferences"))
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:
+        return resource_pb2.RegisterResourceResponse(urn=f"urn:pulumi:dev::demo::{request.type}::{request.name}")
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+
 @dataclass
 class Host:
     """A running host."""
@@ -42,6 +64,11 @@ class Host:
     process: subprocess.Popen[str]
     stub: Any
     engine: Engine
+    address: str
+
+    def run(self, folder: Path, entry: str = ".", **options: Any) -> Any:
+        """Run a program to its end."""
+        return self.stub.Run(request(self, folder, entry, **options), timeout=60)
 
 
 @contextlib.contextmanager
@@ -49,6 +76,7 @@ def running_host(**environment: str) -> Iterator[Host]:
     engine = Engine()
     server = grpc.server(futures.ThreadPoolExecutor(4))
     engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     process = subprocess.Popen(
@@ -63,7 +91,7 @@ def running_host(**environment: str) -> Iterator[Host]:
     try:
         assert process.stdout is not None
         with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
-            yield Host(process, language_pb2_grpc.LanguageRuntimeStub(channel), engine)
+            yield Host(process, language_pb2_grpc.LanguageRuntimeStub(channel), engine, f"127.0.0.1:{port}")
     finally:
         process.kill()
         process.wait()
@@ -93,7 +121,7 @@ def write(folder: Path, text: str, name: str = "__main__.py") -> Path:
     return folder
 
 
-def request(folder: Path, entry: str = ".", **options: Any) -> Any:
+def request(host: Host, folder: Path, entry: str = ".", **options: Any) -> Any:
     return language_pb2.RunRequest(
         pwd=str(folder),
         info=info(folder, entry),
@@ -103,8 +131,7 @@ def request(folder: Path, entry: str = ".", **options: Any) -> Any:
         configSecretKeys=["demo:key"],
         dryRun=True,
         parallel=4,
-        # Nobody listens there; only programs that register resources would notice.
-        monitor_address="127.0.0.1:1",
+        monitor_address=host.address,
         **options,
     )
 
@@ -151,7 +178,7 @@ pathlib.Path("told.json").write_text(json.dumps(told))
 sys.exit(7)
 """,
     )
-    answer = host.stub.Run(request(program, args=["a", "b"], organization="org"), timeout=60)
+    answer = host.run(program, args=["a", "b"], organization="org")
     assert (answer.error, answer.bail) == ("program exited with non-zero exit code: 7", False)
     told = json.loads((program / "told.json").read_text())
     assert json.loads(told.pop("PULUMI_CONFIG")) == {"demo:size": "3", "demo:key": "hidden"}
@@ -164,7 +191,8 @@ sys.exit(7)
         "PULUMI_ORGANIZATION": "org",
         "PULUMI_DRY_RUN": "true",
         "PULUMI_PARALLEL": "4",
-        "PULUMI_MONITOR": "127.0.0.1:1",
+        "PULUMI_MONITOR": host.address,
+        "PULUMI_ENGINE": host.address,
         "PULUMI_PWD": str(program),
         "PULUMI_ROOT_DIRECTORY": str(program),
         "VIRTUAL_ENV": str(VENV),
@@ -186,7 +214,7 @@ def test_an_error_of_the_program_is_shown_once_and_clean(
     host: Host, tmp_path: Path, text: str, entry: str, message: str
 ) -> None:
     program = write(tmp_path / "program", text)
-    answer = host.stub.Run(request(program, entry), timeout=60)
+    answer = host.run(program, entry)
     assert (answer.error, answer.bail) == ("", True)
     [shown] = [line for line in host.engine.messages if message in line]
     assert "language_exec" not in shown and "runpy" not in shown
@@ -195,13 +223,13 @@ def test_an_error_of_the_program_is_shown_once_and_clean(
 
 
 def test_a_folder_without_a_program_is_said(host: Host, tmp_path: Path) -> None:
-    answer = host.stub.Run(request(write(tmp_path, "", "other.py")), timeout=60)
+    answer = host.run(write(tmp_path, "", "other.py"))
     assert answer.bail and host.engine.messages == [f"there is no program in {tmp_path}: it has no __main__.py"]
 
 
 def test_a_file_as_entry_point_finds_the_modules_beside_it(host: Host, tmp_path: Path) -> None:
     write(tmp_path, "import sys\nsys.exit(9)\n", "beside.py")
-    answer = host.stub.Run(request(write(tmp_path, "import beside\n", "app.py"), "app.py"), timeout=60)
+    answer = host.run(write(tmp_path, "import beside\n", "app.py"), "app.py")
     assert answer.error.endswith(": 9")
 
 
@@ -228,7 +256,7 @@ def test_poetry_is_asked_for_its_environment(tmp_path: Path) -> None:
     write(program, "", "pyproject.toml")
     write(program, "", "poetry.lock")
     with running_host(PATH=f"{fake}:{os.environ['PATH']}") as host:
-        asked = request(program)
+        asked = request(host, program)
         asked.info.options.Clear()
         answer = host.stub.Run(asked, timeout=60)
         assert answer.error.endswith(": 5")
@@ -262,12 +290,12 @@ def plugin(folder: Path, kind: str, *args: str, **environment: str) -> Any:
 
 
 def test_a_plugin_gets_its_arguments_and_environment_and_its_output_is_passed_on(host: Host, tmp_path: Path) -> None:
-    text = "import os, sys\nprint(sys.argv[1:], os.environ['ASKED'], os.getcwd())\nprint('e', file=sys.stderr)\nsys.exit(3)"
+    text = "import os, sys\nprint(sys.argv[1:], os.environ['ASKED'], os.getcwd())\nsys.exit('e')\n"
     folder = write(tmp_path / "plugin", text)
     messages = list(host.stub.RunPlugin(plugin(folder, "resource", "engine:1", "--x", ASKED="yes"), timeout=60))
     assert b"".join(message.stdout for message in messages).decode() == f"['engine:1', '--x'] yes {tmp_path}\n"
     assert b"".join(message.stderr for message in messages) == b"e\n"
-    assert messages[-1].exitcode == 3
+    assert messages[-1].exitcode == 1
 
 
 def test_a_policy_pack_is_run_in_its_own_folder(host: Host, tmp_path: Path) -> None:
@@ -280,7 +308,7 @@ def test_a_policy_pack_is_run_in_its_own_folder(host: Host, tmp_path: Path) -> N
 def test_a_cancelled_plugin_ends(host: Host, tmp_path: Path) -> None:
     folder = write(tmp_path / "plugin", PLUGIN_WAITS)
     call = host.stub.RunPlugin(plugin(folder, "resource", str(tmp_path / "pid")))
-    assert next(iter(call)).stdout == b"4711\n"
+    assert next(iter(call)).stdout.startswith(b"4711")
     child = int(file_of(tmp_path / "pid"))
     assert alive(child)
     call.cancel()
@@ -291,9 +319,9 @@ def test_a_cancelled_plugin_ends(host: Host, tmp_path: Path) -> None:
 def test_no_child_outlives_the_host(host: Host, tmp_path: Path, number: signal.Signals) -> None:
     folder = write(tmp_path / "plugin", PLUGIN_WAITS)
     call = host.stub.RunPlugin(plugin(folder, "resource", str(tmp_path / "plugin.pid")))
-    assert next(iter(call)).stdout == b"4711\n"
+    assert next(iter(call)).stdout.startswith(b"4711")
     program = write(tmp_path / "program", PLUGIN_WAITS)
-    run = host.stub.Run.future(request(program, args=[str(tmp_path / "program.pid")]))
+    run = host.stub.Run.future(request(host, program, args=[str(tmp_path / "program.pid")]))
     children = [int(file_of(tmp_path / f"{name}.pid")) for name in ("plugin", "program")]
     host.process.send_signal(number)
     assert host.process.wait(15) == (-9 if number == signal.SIGKILL else 0)

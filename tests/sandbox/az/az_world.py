@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
 from sandbox.certificates import certificates
 from sandbox.home import PROJECT, Home
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from az_world import LOGIN, World, running
+
 from sandbox.home import Home
 
 

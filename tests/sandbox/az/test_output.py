@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from sandbox.az.errors import AzError
 from sandbox.az.output import query, render
 
@@ -40,7 +41,8 @@ TWO = [
             "table",
             None,
             ("name", "location", "resourceGroup"),
-            "Name    Location    ResourceGroup\n------  ----------  ---------------\nb       eastus      rg\na       westus      rg\n",
+            "Name    Location    ResourceGroup\n------  ----------  ---------------\n"
+            "b       eastus      rg\na       westus      rg\n",
         ),
         (ONE, "table", None, None, "Name    TotalNodeCount\n------  ----------------\neast    1\n"),
         (

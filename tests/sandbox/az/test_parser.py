@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from sandbox.az import arguments
 from sandbox.az.__main__ import _find, _parser, main
 from sandbox.az.commands import COMMANDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sandbox.az.connectedk8s.precheck import judge
 
 CONNECT = "Outbound Network Connectivity Check for Cluster Connect : https://eastus.obo.arc.azure.com:8084/ : {}"

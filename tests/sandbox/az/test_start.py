@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from az_world import AZ
+
 from sandbox.home import PROJECT
 
 COSTLY = ("requests", "urllib3", "yaml", "jmespath", "tabulate", "cryptography", "ssl", "http.client", "sandbox.azure")
@@ -38,6 +39,10 @@ def test_the_launcher_finds_its_checkout_through_links_and_from_any_folder(tmp_p
     (tmp_path / "links/az").symlink_to("../first")
     done = subprocess.run(
         [str(tmp_path / "links/az"), "version", "--query", "extensions.connectedk8s", "-o", "tsv"],
-        cwd=tmp_path, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert (done.returncode, done.stdout) == (0, "1.11.2\n"), done.stderr

@@ -80,7 +80,10 @@ def test_a_wrong_secret_and_a_wrong_tenant_are_refused_as_entra_does(azure: Loca
 def test_the_public_cloud_is_reached_by_its_own_names_through_a_proxy(azure: LocalAzure, group: str) -> None:
     identity = azure.identity
     with Router(azure.port) as router:
-        way = {"proxies": {"https": f"http://127.0.0.1:{router.port}"}, "connection_verify": azure.bundle}
+        way: dict[str, Any] = {
+            "proxies": {"https": f"http://127.0.0.1:{router.port}"},
+            "connection_verify": azure.bundle,
+        }
         with (
             ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **way) as token,
             ResourceManagementClient(token, identity.subscription_id, **way) as client,

@@ -111,6 +111,23 @@ def test_heartbeats_make_a_cluster_connected_and_silence_offline(azure: LocalAzu
     assert dataplane(azure, "healthCheck", {}).status_code == 200
 
 
+def test_a_patch_changes_what_the_service_lets_it(azure: LocalAzure) -> None:
+    cluster = azure.cluster(azure.group(), "patched")
+    body = {
+        "properties": {
+            "distribution": "rke",
+            "infrastructure": "aws",
+            "agentVersion": "9",
+            "gateway": {"enabled": True},
+        }
+    }
+    answer = azure.call("PATCH", cluster, CLUSTERS, body)
+    assert answer.status_code == 200
+    properties = answer.json()["properties"]
+    assert (properties["distribution"], properties["gateway"]) == ("rke", {"enabled": True})
+    assert "agentVersion" not in properties and properties.get("infrastructure") is None
+
+
 def test_an_older_version_neither_shows_nor_drops_the_gateway(azure: LocalAzure) -> None:
     cluster = azure.cluster(azure.group(), "old", gateway={"enabled": True})
     old = azure.call("GET", cluster, "2024-01-01").json()
