@@ -134,12 +134,16 @@ class Arm:
 
         from arcgateway import __version__
 
-        return PipelineClient(base, policies=[
-            core.UserAgentPolicy(base_user_agent=f"arc-gateway/{__version__}"),
-            # Only a broken connection is tried again here. What Azure answers is for the caller, who has a deadline.
-            core.RetryPolicy(retry_total=1, retry_status=0, retry_backoff_factor=0.5),
-            *policies,
-        ], transport=self._transport(base))
+        return PipelineClient(
+            base,
+            policies=[
+                core.UserAgentPolicy(base_user_agent=f"arc-gateway/{__version__}"),
+                # Only a broken connection is tried again here. What Azure answers is for the caller, who has a deadline.
+                core.RetryPolicy(retry_total=1, retry_status=0, retry_backoff_factor=0.5),
+                *policies,
+            ],
+            transport=self._transport(base),
+        )
 
     def _transport(self, base: str) -> Any:
         """A transport through the proxy that is right for this address, with the roots of the environment."""
@@ -151,7 +155,11 @@ class Arm:
         session.verify = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("SSL_CERT_FILE") or True
         session.proxies = self._proxies(base)
         return RequestsTransport(
-            session=session, session_owner=True, use_env_settings=False, connection_timeout=20, read_timeout=_SECONDS,
+            session=session,
+            session_owner=True,
+            use_env_settings=False,
+            connection_timeout=20,
+            read_timeout=_SECONDS,
             connection_verify=session.verify,
         )
 
@@ -180,8 +188,10 @@ class Arm:
         except AzureError as error:
             raise _unreachable(url, error) from error
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise Failure(f"{host} (ARM_METADATA_HOSTNAME) does not answer as an Azure metadata service",
-                          "unset it for the public cloud, or name the right host") from error
+            raise Failure(
+                f"{host} (ARM_METADATA_HOSTNAME) does not answer as an Azure metadata service",
+                "unset it for the public cloud, or name the right host",
+            ) from error
 
     def _authentication(self, cloud: Cloud) -> list[Any]:
         from azure.core.pipeline.policies import BearerTokenCredentialPolicy
@@ -191,7 +201,8 @@ class Arm:
     def _credential(self, cloud: Cloud) -> TokenCredential:
         tenant, client, secret = (self._setting(name) for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
         options: dict[str, Any] = {
-            "authority": cloud.authority, "transport": self._transport(cloud.authority),
+            "authority": cloud.authority,
+            "transport": self._transport(cloud.authority),
             "disable_instance_discovery": cloud.authority != PUBLIC_CLOUD.authority,
         }
         if tenant and client and secret:
@@ -218,8 +229,12 @@ class Arm:
 
         url, bearer = self._token_request()
         with self._client(url, ()) as client:
-            request = HttpRequest("GET", url, params={"audience": "api://AzureADTokenExchange"},
-                                  headers={"Authorization": f"Bearer {bearer}"})
+            request = HttpRequest(
+                "GET",
+                url,
+                params={"audience": "api://AzureADTokenExchange"},
+                headers={"Authorization": f"Bearer {bearer}"},
+            )
             answer = client.send_request(request)
             answer.raise_for_status()
             return str(answer.json()["value"])
@@ -273,16 +288,20 @@ def _unreachable(url: str, error: Exception) -> Failure:
     host = urlsplit(url).hostname
     detail = " ".join(str(error).split())
     if "CERTIFICATE_VERIFY_FAILED" in detail:
-        return Failure(f"the certificate that {host} presented is not trusted here",
-                       "put its root into the file of SSL_CERT_FILE; if a proxy re-signs TLS, have it exempt Azure")
-    return Failure(f"{host} cannot be reached ({detail[:200]})", "check the proxy and the network, and run again",
-                   transient=True)
+        return Failure(
+            f"the certificate that {host} presented is not trusted here",
+            "put its root into the file of SSL_CERT_FILE; if a proxy re-signs TLS, have it exempt Azure",
+        )
+    return Failure(
+        f"{host} cannot be reached ({detail[:200]})", "check the proxy and the network, and run again", transient=True
+    )
 
 
 def _refused_login(detail: str) -> Failure:
     first = " ".join(detail.split())[:200]
-    return Failure(f"no token for Azure ({first})",
-                   "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET")
+    return Failure(
+        f"no token for Azure ({first})", "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"
+    )
 
 
 def _refused(method: str, resource_id: str, answer: Any) -> Failure:

@@ -138,12 +138,16 @@ def plan_associate(wanted: DriverSettings, seen: Seen) -> Plan:
     if wanted.gateway is None:
         raise Failure("ARC_GATEWAY_ID is not set", "give the association a gateway")
     if seen.cluster is None:
-        raise Failure(f"there is no connected cluster {wanted.cluster}",
-                      "connect it first (ConnectedCluster does), or mend its name, group and subscription")
+        raise Failure(
+            f"there is no connected cluster {wanted.cluster}",
+            "connect it first (ConnectedCluster does), or mend its name, group and subscription",
+        )
     _refuse_other(wanted.cluster, seen.agents)
     if seen.agents.release is None and not seen.agents.deployments:
-        raise Failure(f"the cluster of this kubeconfig context has no Arc agents, so it is not {wanted.cluster.name}",
-                      "name the right context in the cluster's kubeContext")
+        raise Failure(
+            f"the cluster of this kubeconfig context has no Arc agents, so it is not {wanted.cluster.name}",
+            "name the right context in the cluster's kubeContext",
+        )
     change = Change(
         gateway=None if seen.associated(wanted.gateway) else wanted.gateway,
         proxy=wanted.proxy if wanted.proxy and not same_proxy(wanted.proxy, seen.agents.release) else ProxySettings(),
@@ -183,15 +187,19 @@ def settled(wanted: DriverSettings, seen: Seen) -> str:
 
 
 def same_proxy(wanted: ProxySettings, release: Release | None) -> bool:
-    """Whether the agents run with these proxies. Azure does not give their URLs back, so helm's record is asked."""
+    """Whether the agents run with the proxies that are named; what is not named stays as it is.
+
+    Azure does not give their URLs back, so helm's record is asked.
+    """
     if release is None or not proxy_enabled(release):
         return False
     current = proxy_of(release)
     return (
         current is not None
-        and (wanted.https, wanted.http) == (current.https, current.http)
+        and wanted.https in (None, current.https)
+        and wanted.http in (None, current.http)
         and set(wanted.skip) == set(current.skip)
-        and _plain(wanted.certificate) == _plain(current.certificate)
+        and (not wanted.certificate or _plain(wanted.certificate) == _plain(current.certificate))
     )
 
 
@@ -199,8 +207,10 @@ def proxy_of(release: Release | None) -> ProxySettings | None:
     """The proxies that the agents run with; None without any, or where they cannot be read."""
     if release is None or not proxy_enabled(release):
         return None
-    values = {name: release.values.get(f"global.{name}", "").replace("\\", "") for name in
-              ("httpsProxy", "httpProxy", "noProxy")}
+    values = {
+        name: release.values.get(f"global.{name}", "").replace("\\", "")
+        for name in ("httpsProxy", "httpProxy", "noProxy")
+    }
     try:
         return ProxySettings(
             https=ProxyUrl.parse(values["httpsProxy"]) if values["httpsProxy"] else None,

@@ -29,65 +29,120 @@ NOT_LOGGED_IN = "az is not logged in"
 
 #: The first match counts, so what is final stands before what is general.
 PATTERNS = (
-    Pattern(r"please run:? ['\"]?az login|no subscription found|AADSTS70043|AADSTS700082|interactive authentication",
-            NOT_LOGGED_IN, "run `az login`, or set ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"),
-    Pattern(r"AADSTS7000215|AADSTS700016|AADSTS7000222|invalid_client",
-            "Entra ID refuses the service principal", "renew its secret, and check ARM_TENANT_ID and ARM_CLIENT_ID"),
-    Pattern(r"AuthorizationFailed|does not have authorization to perform action|LinkedAuthorizationFailed",
-            "the caller may not do this in Azure",
-            "grant it Microsoft.Kubernetes/connectedClusters/* on the resource group, settings/default/write on the "
-            "cluster, and Microsoft.HybridCompute/gateways/read on the gateway"),
-    Pattern(r"['\"]?connectedk8s['\"]? is (?:misspelled or )?not (?:recognized|in the)|extension connectedk8s is not "
-            r"installed|connectedk8s.*requires the extension",
-            "this az has no connectedk8s extension", "run `az extension add --name connectedk8s`"),
-    Pattern(r"SubscriptionNotFound|subscription .{1,60} could ?n.t be found",
-            "the subscription is not there, or not visible to the caller", "check its id and the caller's tenant"),
+    Pattern(
+        r"please run:? ['\"]?az login|no subscription found|AADSTS70043|AADSTS700082|interactive authentication",
+        NOT_LOGGED_IN,
+        "run `az login`, or set ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET",
+    ),
+    Pattern(
+        r"AADSTS7000215|AADSTS700016|AADSTS7000222|invalid_client",
+        "Entra ID refuses the service principal",
+        "renew its secret, and check ARM_TENANT_ID and ARM_CLIENT_ID",
+    ),
+    Pattern(
+        r"AuthorizationFailed|does not have authorization to perform action|LinkedAuthorizationFailed",
+        "the caller may not do this in Azure",
+        "grant it Microsoft.Kubernetes/connectedClusters/* on the resource group, settings/default/write on the "
+        "cluster, and Microsoft.HybridCompute/gateways/read on the gateway",
+    ),
+    Pattern(
+        r"['\"]?connectedk8s['\"]? is (?:misspelled or )?not (?:recognized|in the)|extension connectedk8s is not "
+        r"installed|connectedk8s.*requires the extension",
+        "this az has no connectedk8s extension",
+        "run `az extension add --name connectedk8s`",
+    ),
+    Pattern(
+        r"SubscriptionNotFound|subscription .{1,60} could ?n.t be found",
+        "the subscription is not there, or not visible to the caller",
+        "check its id and the caller's tenant",
+    ),
     Pattern(r"ResourceGroupNotFound", "the resource group is not there", "create it, or mend its name"),
-    Pattern(r"gateway.{0,80}(?:not ?found|does not exist|could not be found)|ResourceNotFound.{0,200}gateways/",
-            "the gateway is not there", "check the gateway's id, and that its creation has ended"),
-    Pattern(r"ResourceNotFound|connected cluster .{0,80}(?:not found|does not exist)",
-            "the connected cluster is not there", "connect it first, or mend its name and resource group"),
-    Pattern(r"gateway.{0,80}(?:limit|quota)|quota.{0,80}gateway", "the gateway's limit is reached",
-            "associate the cluster with another gateway"),
-    Pattern(r"LocationNotAvailableForResourceType|not available in this region|location .{1,40} is not supported|"
-            r"connected cluster resource creation is supported only in",
-            "Azure does not offer connected clusters in this location", "choose another location for the cluster"),
-    Pattern(r"MissingSubscriptionRegistration|is not registered with (?:the )?provider|register the provider",
-            "a resource provider is not registered in the subscription",
-            "run `az provider register -n Microsoft.Kubernetes`, and the same for Microsoft.KubernetesConfiguration "
-            "and Microsoft.HybridCompute"),
-    Pattern(r"Execution of pre-onboarding checks failed|diagnostic checks? .{0,60}fail|pre-?onboarding.{0,60}fail",
-            "the precheck in the cluster found closed endpoints or names that do not resolve",
-            "run `arcgateway preflight` with the cluster's proxy, and open what it names"),
-    Pattern(r"x509: certificate signed by unknown authority|CERTIFICATE_VERIFY_FAILED|self.signed certificate",
-            "a certificate on the way is not trusted: TLS is intercepted, or a root is missing on this machine",
-            "run `arcgateway preflight` with this proxy, and exempt the names from inspection"),
-    Pattern(r"Proxy Authentication Required|\b407\b", "the enterprise proxy asks for credentials, or refuses these",
-            "put the user and password into the proxy's URL (percent-encoded)"),
-    Pattern(r"Tunnel connection failed: 403|\b403 Forbidden from proxy|blocked by (?:the )?proxy",
-            "the enterprise proxy refuses an address that is needed", "open what `arcgateway endpoints` lists"),
-    Pattern(r"resource name .{0,80}already (?:in use|exists)|already exists .{0,80}another cluster|"
-            r"already onboarded .{0,60}different",
-            "the name, or this cluster, is connected already as something else",
-            "disconnect the other one, or choose another name"),
-    Pattern(r"kubeconfig.{0,80}(?:not found|invalid|no such)|Invalid kube-?config|could not load .{0,20}kube",
-            "the kubeconfig or its context cannot be used", "check KUBECONFIG and the cluster's kubeContext"),
-    Pattern(r"another operation .{0,40}in progress|AnotherOperationInProgress|\bConflict\b.{0,80}in progress",
-            "another operation on this cluster is in progress",
-            "wait for it, or, where a killed helm left the release pending, run `helm rollback` on the release "
-            "azure-arc in azure-arc-release", transient=True),
+    Pattern(
+        r"gateway.{0,80}(?:not ?found|does not exist|could not be found)|ResourceNotFound.{0,200}gateways/",
+        "the gateway is not there",
+        "check the gateway's id, and that its creation has ended",
+    ),
+    Pattern(
+        r"ResourceNotFound|connected cluster .{0,80}(?:not found|does not exist)",
+        "the connected cluster is not there",
+        "connect it first, or mend its name and resource group",
+    ),
+    Pattern(
+        r"gateway.{0,80}(?:limit|quota)|quota.{0,80}gateway",
+        "the gateway's limit is reached",
+        "associate the cluster with another gateway",
+    ),
+    Pattern(
+        r"LocationNotAvailableForResourceType|not available in this region|location .{1,40} is not supported|"
+        r"connected cluster resource creation is supported only in",
+        "Azure does not offer connected clusters in this location",
+        "choose another location for the cluster",
+    ),
+    Pattern(
+        r"MissingSubscriptionRegistration|is not registered with (?:the )?provider|register the provider",
+        "a resource provider is not registered in the subscription",
+        "run `az provider register -n Microsoft.Kubernetes`, and the same for Microsoft.KubernetesConfiguration "
+        "and Microsoft.HybridCompute",
+    ),
+    Pattern(
+        r"Execution of pre-onboarding checks failed|diagnostic checks? .{0,60}fail|pre-?onboarding.{0,60}fail",
+        "the precheck in the cluster found closed endpoints or names that do not resolve",
+        "run `arcgateway preflight` with the cluster's proxy, and open what it names",
+    ),
+    Pattern(
+        r"x509: certificate signed by unknown authority|CERTIFICATE_VERIFY_FAILED|self.signed certificate",
+        "a certificate on the way is not trusted: TLS is intercepted, or a root is missing on this machine",
+        "run `arcgateway preflight` with this proxy, and exempt the names from inspection",
+    ),
+    Pattern(
+        r"Proxy Authentication Required|\b407\b",
+        "the enterprise proxy asks for credentials, or refuses these",
+        "put the user and password into the proxy's URL (percent-encoded)",
+    ),
+    Pattern(
+        r"Tunnel connection failed: 403|\b403 Forbidden from proxy|blocked by (?:the )?proxy",
+        "the enterprise proxy refuses an address that is needed",
+        "open what `arcgateway endpoints` lists",
+    ),
+    Pattern(
+        r"resource name .{0,80}already (?:in use|exists)|already exists .{0,80}another cluster|"
+        r"already onboarded .{0,60}different",
+        "the name, or this cluster, is connected already as something else",
+        "disconnect the other one, or choose another name",
+    ),
+    Pattern(
+        r"kubeconfig.{0,80}(?:not found|invalid|no such)|Invalid kube-?config|could not load .{0,20}kube",
+        "the kubeconfig or its context cannot be used",
+        "check KUBECONFIG and the cluster's kubeContext",
+    ),
+    Pattern(
+        r"another operation .{0,40}in progress|AnotherOperationInProgress|\bConflict\b.{0,80}in progress",
+        "another operation on this cluster is in progress",
+        "wait for it, or, where a killed helm left the release pending, run `helm rollback` on the release "
+        "azure-arc in azure-arc-release",
+        transient=True,
+    ),
     Pattern(r"TooManyRequests|\b429\b|throttl", "Azure asks to slow down", "run again later", transient=True),
-    Pattern(r"timed out waiting for the condition|context deadline exceeded|UPGRADE FAILED|INSTALLATION FAILED",
-            "the agents did not become ready in time",
-            "look at `kubectl get pods,events -n azure-arc`: most often an image cannot be pulled through the proxy",
-            transient=True),
-    Pattern(r"InternalServerError|ServiceUnavailable|BadGateway|GatewayTimeout|\b50[0234]\b",
-            "Azure answered with an error of its own", "run again later", transient=True),
-    Pattern(r"ConnectionReset|Connection aborted|RemoteDisconnected|connection reset|EOF occurred|broken pipe|"
-            r"Max retries exceeded|Read timed out|ConnectTimeout|connection refused|Temporary failure in name|"
-            r"i/o timeout|TLS handshake timeout|Unable to (?:connect|reach)|network is unreachable",
-            "a connection was lost or could not be made", "check the way to Azure and to the cluster, and run again",
-            transient=True),
+    Pattern(
+        r"timed out waiting for the condition|context deadline exceeded|UPGRADE FAILED|INSTALLATION FAILED",
+        "the agents did not become ready in time",
+        "look at `kubectl get pods,events -n azure-arc`: most often an image cannot be pulled through the proxy",
+        transient=True,
+    ),
+    Pattern(
+        r"InternalServerError|ServiceUnavailable|BadGateway|GatewayTimeout|\b50[0234]\b",
+        "Azure answered with an error of its own",
+        "run again later",
+        transient=True,
+    ),
+    Pattern(
+        r"ConnectionReset|Connection aborted|RemoteDisconnected|connection reset|EOF occurred|broken pipe|"
+        r"Max retries exceeded|Read timed out|ConnectTimeout|connection refused|Temporary failure in name|"
+        r"i/o timeout|TLS handshake timeout|Unable to (?:connect|reach)|network is unreachable",
+        "a connection was lost or could not be made",
+        "check the way to Azure and to the cluster, and run again",
+        transient=True,
+    ),
 )
 
 _COMPILED = tuple((re.compile(pattern.text, re.IGNORECASE | re.DOTALL), pattern) for pattern in PATTERNS)
@@ -108,7 +163,9 @@ def classify(command: str, status: int, output: str) -> Failure:
     for regex, pattern in _COMPILED:
         if regex.search(output):
             return Failure(
-                f"{command} failed, {pattern.cause} ({said})", pattern.mend, transient=pattern.transient,
+                f"{command} failed, {pattern.cause} ({said})",
+                pattern.mend,
+                transient=pattern.transient,
                 retry_after=float(after[1]) if after else None,
             )
     return Failure(f"{command} failed with status {status} ({said})", "see its output above, mend that and run again")
@@ -117,7 +174,7 @@ def classify(command: str, status: int, output: str) -> Failure:
 def _errors(output: str) -> str:
     """From the first error on, so that a warning's words are not taken for the cause; all where none is marked."""
     start = re.search(r"^ *error\b", output, re.IGNORECASE | re.MULTILINE)
-    return output[start.start():] if start else output
+    return output[start.start() :] if start else output
 
 
 def _last_words(output: str) -> str:

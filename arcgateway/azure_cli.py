@@ -167,15 +167,29 @@ class AzureCli:
         if not (tenant and client and secret):
             return False
         self._progress("az is not logged in: logging the environment's service principal in for this call")
-        words: list[Argument] = ["login", "--service-principal", "--username", client, "--tenant", tenant,
-                                 "--password", Secret(secret), "--output", "none"]
+        words: list[Argument] = [
+            "login",
+            "--service-principal",
+            "--username",
+            client,
+            "--tenant",
+            tenant,
+            "--password",
+            Secret(secret),
+            "--output",
+            "none",
+        ]
         self._supervised("az login", [program, *_materialised(folder, words)], env, folder, 120)
         return True
 
     def _supervised(self, command: str, argv: list[str], env: dict[str, str], folder: Path, seconds: float) -> str:
         started = time.monotonic()
         process = subprocess.Popen(
-            argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             **in_own_group(),  # type: ignore[call-overload]
         )
         self._lifeline.started(process, lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -294,9 +308,7 @@ def _materialised(folder: Path, arguments: Iterable[Argument]) -> Iterator[str]:
 
 
 @contextmanager
-def _workspace(
-    base: Mapping[str, str], kubeconfig: Kubeconfig | None
-) -> Iterator[tuple[Path, dict[str, str]]]:
+def _workspace(base: Mapping[str, str], kubeconfig: Kubeconfig | None) -> Iterator[tuple[Path, dict[str, str]]]:
     folder = Path(tempfile.mkdtemp(prefix="arcgateway-"))
     try:
         env = dict(base)

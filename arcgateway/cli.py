@@ -23,7 +23,10 @@ _SCENARIO = click.option(
 )
 _GATEWAY = click.option("--gateway", metavar="HOST", help="The gateway's endpoint, PREFIX.gw.arc.azure.com.")
 _EDITION = click.option(
-    "--edition", type=click.Choice(endpoints.EDITIONS), default="both", show_default=True,
+    "--edition",
+    type=click.Choice(endpoints.EDITIONS),
+    default="both",
+    show_default=True,
     help="The list as published for the preview, at general availability, or both together.",
 )
 _VAULT = click.option("--vault", metavar="NAME", help="The Key Vault that the scenario key-vault uses.")
@@ -47,41 +50,67 @@ def version() -> None:
 @_SCENARIO
 @_EDITION
 @_VAULT
-@click.option("--hop", "hops", type=click.Choice(["workstation", "nodes", "agents"]), multiple=True,
-              help="Whose traffic; the clusters' (nodes, agents) by default.")
+@click.option(
+    "--hop",
+    "hops",
+    type=click.Choice(["workstation", "nodes", "agents"]),
+    multiple=True,
+    help="Whose traffic; the clusters' (nodes, agents) by default.",
+)
 @click.option("--removable", is_flag=True, help="What the gateway makes superfluous, instead of what is needed.")
 @_JSON
 @click.option("--plain", is_flag=True, help="Print HOST:PORT alone, one a line.")
 def endpoints_command(
-    region: str, gateway: str | None, scenarios: Sequence[str], edition: endpoints.Edition, vault: str | None,
-    hops: Sequence[endpoints.Hop], removable: bool, as_json: bool, plain: bool,
+    region: str,
+    gateway: str | None,
+    scenarios: Sequence[str],
+    edition: endpoints.Edition,
+    vault: str | None,
+    hops: Sequence[endpoints.Hop],
+    removable: bool,
+    as_json: bool,
+    plain: bool,
 ) -> None:
     """List the host names that must be open, with a gateway or without one."""
     if removable:
         rows = _checked(lambda: endpoints.removable(gateway or "", region, scenarios, edition, vault=vault))
     else:
-        rows = _checked(lambda: endpoints.required(
-            gateway, region, scenarios, edition, vault=vault, hops=hops or endpoints.CLUSTER_HOPS))
+        rows = _checked(
+            lambda: endpoints.required(
+                gateway, region, scenarios, edition, vault=vault, hops=hops or endpoints.CLUSTER_HOPS
+            )
+        )
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
     elif plain:
         click.echo("".join(f"{row.host}:{row.port}\n" for row in rows), nl=False)
     else:
-        _table(("HOST", "PORT", "PROTOCOL", "HOP", "SCENARIO", "PURPOSE"),
-               [(row.host, str(row.port), row.protocol, row.hop, row.scenario, row.purpose) for row in rows])
+        _table(
+            ("HOST", "PORT", "PROTOCOL", "HOP", "SCENARIO", "PURPOSE"),
+            [(row.host, str(row.port), row.protocol, row.hop, row.scenario, row.purpose) for row in rows],
+        )
     if endpoints.region_code(region) is None:
         click.echo(f"no confirmed short name of {region}: *.his.arc.azure.com stands for it", err=True)
     if removable:
-        click.echo("close them an hour after the last association, and not for the deployment machine: it still needs "
-                   "what `arcgateway endpoints --hop workstation` lists", err=True)
+        click.echo(
+            "close them an hour after the last association, and not for the deployment machine: it still needs "
+            "what `arcgateway endpoints --hop workstation` lists",
+            err=True,
+        )
 
 
 @_group.command()
 @click.option("--proxy", required=True, metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
 @click.option("--proxy-http", metavar="URL", help="Another proxy for http addresses.")
 @click.option("--proxy-cert", type=click.Path(path_type=Path), metavar="FILE", help="Root of the proxy's TLS (PEM).")
-@click.option("--genuine-root", "genuine", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-              help="A root that counts as the endpoints' own (PEM); for sandboxes and private tests.")
+@click.option(
+    "--genuine-root",
+    "genuine",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A root that counts as the endpoints' own (PEM); for sandboxes and private tests.",
+)
 @click.option("--endpoint", "names", multiple=True, metavar="HOST[:PORT]", help="Probe these instead of the allowlist.")
 @click.option("--region", default="eastus", show_default=True, metavar="R", help="The clusters' Azure region.")
 @_GATEWAY
@@ -91,21 +120,38 @@ def endpoints_command(
 @click.option("--timeout", type=click.FloatRange(min=0.1, max=600), metavar="S", help="Seconds for each endpoint.")
 @_JSON
 def preflight(
-    proxy: str, proxy_http: str | None, proxy_cert: Path | None, genuine: Sequence[Path], names: Sequence[str],
-    region: str, gateway: str | None, scenarios: Sequence[str], edition: endpoints.Edition, vault: str | None,
-    timeout: float | None, as_json: bool,
+    proxy: str,
+    proxy_http: str | None,
+    proxy_cert: Path | None,
+    genuine: Sequence[Path],
+    names: Sequence[str],
+    region: str,
+    gateway: str | None,
+    scenarios: Sequence[str],
+    edition: endpoints.Edition,
+    vault: str | None,
+    timeout: float | None,
+    as_json: bool,
 ) -> None:
     """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error."""
     from arcgateway import preflight as probes
     from arcgateway import trust
     from arcgateway.proxy import ProxySettings, ProxyUrl
 
-    settings = _checked(lambda: ProxySettings(
-        https=ProxyUrl.parse(proxy), http=ProxyUrl.parse(proxy_http) if proxy_http else None,
-        certificate=trust.read_certificate_file(proxy_cert) if proxy_cert else None))
+    settings = _checked(
+        lambda: ProxySettings(
+            https=ProxyUrl.parse(proxy),
+            http=ProxyUrl.parse(proxy_http) if proxy_http else None,
+            certificate=trust.read_certificate_file(proxy_cert) if proxy_cert else None,
+        )
+    )
     roots = _checked(lambda: [trust.read_certificate_file(path) for path in genuine])
-    rows = _checked(lambda: [_named(name) for name in names] or list(endpoints.required(
-        gateway, region, scenarios, edition, vault=vault)))
+    rows = _checked(
+        lambda: (
+            [_named(name) for name in names]
+            or list(endpoints.required(gateway, region, scenarios, edition, vault=vault))
+        )
+    )
     done = 0
 
     def progress(result: probes.Result) -> None:
@@ -176,8 +222,10 @@ def _as_json(row: endpoints.Endpoint) -> dict[str, Any]:
 
 def _show(results: Iterable[Any]) -> None:
     found = list(results)
-    _table(("HOST", "PORT", "VERDICT", "CAUSE", "MS"),
-           [(item.host, str(item.port), item.verdict, item.cause, str(item.milliseconds)) for item in found])
+    _table(
+        ("HOST", "PORT", "VERDICT", "CAUSE", "MS"),
+        [(item.host, str(item.port), item.verdict, item.cause, str(item.milliseconds)) for item in found],
+    )
     for item in found:
         if item.verdict != "pass":
             click.echo(f"\n{item.host}:{item.port}  {item.cause}\n  seen: {item.evidence}\n  mend: {item.mend}")

@@ -19,11 +19,25 @@ OnUnreachable = Literal["fail", "forget", "azure-only"]
 
 #: Every setting, and whether it can hold a secret.
 NAMES = {
-    "ARC_SUBSCRIPTION_ID": False, "ARC_RESOURCE_GROUP": False, "ARC_CLUSTER_NAME": False, "ARC_LOCATION": False,
-    "ARC_KUBE_CONTEXT": False, "ARC_GATEWAY_ID": False, "ARC_GATEWAY_ENDPOINT": False, "ARC_PROXY_HTTP": True,
-    "ARC_PROXY_HTTPS": True, "ARC_PROXY_SKIP_RANGE": False, "ARC_PROXY_CERTIFICATE": False, "ARC_TAGS": False,
-    "ARC_DISTRIBUTION": False, "ARC_INFRASTRUCTURE": False, "ARC_PREFLIGHT": False, "ARC_GENUINE_ROOTS": False,
-    "ARC_SCENARIOS": False, "ARC_ON_UNREACHABLE": False, "ARC_DRIFT": False,
+    "ARC_SUBSCRIPTION_ID": False,
+    "ARC_RESOURCE_GROUP": False,
+    "ARC_CLUSTER_NAME": False,
+    "ARC_LOCATION": False,
+    "ARC_KUBE_CONTEXT": False,
+    "ARC_GATEWAY_ID": False,
+    "ARC_GATEWAY_ENDPOINT": False,
+    "ARC_PROXY_HTTP": True,
+    "ARC_PROXY_HTTPS": True,
+    "ARC_PROXY_SKIP_RANGE": False,
+    "ARC_PROXY_CERTIFICATE": False,
+    "ARC_TAGS": False,
+    "ARC_DISTRIBUTION": False,
+    "ARC_INFRASTRUCTURE": False,
+    "ARC_PREFLIGHT": False,
+    "ARC_GENUINE_ROOTS": False,
+    "ARC_SCENARIOS": False,
+    "ARC_ON_UNREACHABLE": False,
+    "ARC_DRIFT": False,
 }
 
 
@@ -110,9 +124,7 @@ def read(env: Mapping[str, str], *, cluster_needed: bool) -> DriverSettings:
         preflight=cast(Preflight, get("ARC_PREFLIGHT", one_of("require", "warn", "off"), "require")),
         genuine_roots=get("ARC_GENUINE_ROOTS", lambda text: (_pem(text),), cast("tuple[str, ...]", ())),
         scenarios=get("ARC_SCENARIOS", _scenarios, ()),
-        on_unreachable=cast(
-            OnUnreachable, get("ARC_ON_UNREACHABLE", one_of("fail", "forget", "azure-only"), "fail")
-        ),
+        on_unreachable=cast(OnUnreachable, get("ARC_ON_UNREACHABLE", one_of("fail", "forget", "azure-only"), "fail")),
         drift=env.get("ARC_DRIFT", ""),
     )
     if settings.gateway and "Arc" in settings.proxy.skip:

@@ -128,8 +128,9 @@ def removable(
     chosen = tuple(scenarios)
     needed = required(gateway_endpoint, region, chosen, edition, vault=vault)
     before = required(None, region, chosen, edition, vault=vault)
-    return tuple(row for row in before if not any(row.port == kept.port and covers(row.host, kept.host)
-                                                  for kept in needed))
+    return tuple(
+        row for row in before if not any(row.port == kept.port and covers(row.host, kept.host) for kept in needed)
+    )
 
 
 def covers(pattern: str, host: str) -> bool:
@@ -161,8 +162,9 @@ def _rows(
             continue
         endpoint = _endpoint(row, fields)
         known = found.get((endpoint.host, endpoint.port))
-        found[endpoint.host, endpoint.port] = replace(known, edition="both") if known and (
-            known.edition != endpoint.edition) else known or endpoint
+        found[endpoint.host, endpoint.port] = (
+            replace(known, edition="both") if known and (known.edition != endpoint.edition) else known or endpoint
+        )
     return tuple(found.values())
 
 
@@ -170,9 +172,18 @@ def _endpoint(row: dict[str, Any], fields: dict[str, str]) -> Endpoint:
     host = row["host"].format(**fields)
     probe = host if "*" not in host else row["probe"].format(**fields)
     return Endpoint(
-        host=host, port=row["port"], protocol=row["protocol"], purpose=row["purpose"], scenario=row["scenario"],
-        edition=row["edition"], hop=row["hop"], carried=row["carried"], source=row["source"], checked=row["checked"],
-        probe=probe, gateway=row["host"] == "{gateway}",
+        host=host,
+        port=row["port"],
+        protocol=row["protocol"],
+        purpose=row["purpose"],
+        scenario=row["scenario"],
+        edition=row["edition"],
+        hop=row["hop"],
+        carried=row["carried"],
+        source=row["source"],
+        checked=row["checked"],
+        probe=probe,
+        gateway=row["host"] == "{gateway}",
     )
 
 

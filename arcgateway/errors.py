@@ -13,9 +13,7 @@ class Failure(Exception):
         retry_after: seconds that the other side asked to wait, where it did.
     """
 
-    def __init__(
-        self, cause: str, mend: str, *, transient: bool = False, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, cause: str, mend: str, *, transient: bool = False, retry_after: float | None = None) -> None:
         super().__init__(f"{cause.rstrip('.')}: {mend}")
         self.cause = cause
         self.mend = mend

@@ -139,11 +139,29 @@ class Cluster:
         program = shutil.which("kubectl", path=self._env.get("PATH"))
         if program is None:
             raise Failure("kubectl is not on PATH", "install it: it reads the cluster with every kind of login")
-        argv = [program, "--kubeconfig", str(kubeconfig), "--context", self.kubeconfig.context,
-                f"--request-timeout={_TIMEOUT}s", "get", kinds, *arguments, "--output", "json"]
+        argv = [
+            program,
+            "--kubeconfig",
+            str(kubeconfig),
+            "--context",
+            self.kubeconfig.context,
+            f"--request-timeout={_TIMEOUT}s",
+            "get",
+            kinds,
+            *arguments,
+            "--output",
+            "json",
+        ]
         try:
-            done = subprocess.run(argv, env=self._env, capture_output=True, text=True, check=False,
-                                  stdin=subprocess.DEVNULL, timeout=3 * _TIMEOUT)
+            done = subprocess.run(
+                argv,
+                env=self._env,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=3 * _TIMEOUT,
+            )
         except subprocess.TimeoutExpired:
             raise self._unreachable("it did not answer in time") from None
         if done.returncode != 0:
@@ -156,14 +174,17 @@ class Cluster:
         if "the server doesn't have a resource type" in said:
             return Failure(f"the cluster knows no {kinds}", "use a cluster of a supported Kubernetes version")
         if "(Forbidden)" in said or "is forbidden" in said:
-            return Failure(f"the context {self.kubeconfig.context!r} may not read {kinds} ({last})",
-                           "onboarding needs cluster-admin: use such a context")
+            return Failure(
+                f"the context {self.kubeconfig.context!r} may not read {kinds} ({last})",
+                "onboarding needs cluster-admin: use such a context",
+            )
         return self._unreachable(last)
 
     def _unreachable(self, detail: str) -> Unreachable:
         return Unreachable(
             f"the cluster of context {self.kubeconfig.context!r} cannot be reached ({detail})",
-            "check the cluster and the kubeconfig", transient=True,
+            "check the cluster and the kubeconfig",
+            transient=True,
         )
 
 

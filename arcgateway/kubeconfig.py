@@ -64,8 +64,10 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Failure(f"the kubeconfig {path} cannot be read ({type(error).__name__})",
-                      "mend the file, or set KUBECONFIG to another") from None
+        raise Failure(
+            f"the kubeconfig {path} cannot be read ({type(error).__name__})",
+            "mend the file, or set KUBECONFIG to another",
+        ) from None
     if not isinstance(document, dict):
         raise Failure(f"the kubeconfig {path} is empty or no mapping", "set KUBECONFIG to the file of the cluster")
     return document
@@ -94,10 +96,16 @@ def _pruned(name: str, merged: dict[str, dict[str, Any]]) -> Kubeconfig:
         user = merged["users"].get(context["context"].get("user"))
         server = urlsplit(cluster["cluster"]["server"]).hostname or ""
     except (KeyError, TypeError):
-        raise Failure(f"the kubeconfig's context {name!r} names no cluster with a server",
-                      "mend the kubeconfig, or name another context") from None
+        raise Failure(
+            f"the kubeconfig's context {name!r} names no cluster with a server",
+            "mend the kubeconfig, or name another context",
+        ) from None
     document = {
-        "apiVersion": "v1", "kind": "Config", "current-context": name,
-        "clusters": [cluster], "users": [user] if user else [], "contexts": [context],
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [cluster],
+        "users": [user] if user else [],
+        "contexts": [context],
     }
     return Kubeconfig(name, server, json.dumps(document, default=str))

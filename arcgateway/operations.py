@@ -45,10 +45,19 @@ LAST_LOOK_SECONDS = 15.0
 #: How often what was written is compared with what is wanted before it is given up.
 ROUNDS = 3
 
-_READ_ONLY = frozenset({
-    "provisioningState", "connectivityStatus", "agentVersion", "kubernetesVersion", "totalNodeCount", "totalCoreCount",
-    "lastConnectivityTime", "offering", "managedIdentityCertificateExpirationTime",
-})
+_READ_ONLY = frozenset(
+    {
+        "provisioningState",
+        "connectivityStatus",
+        "agentVersion",
+        "kubernetesVersion",
+        "totalNodeCount",
+        "totalCoreCount",
+        "lastConnectivityTime",
+        "offering",
+        "managedIdentityCertificateExpirationTime",
+    }
+)
 
 
 class Operations:
@@ -151,8 +160,11 @@ class Operations:
         elif step is Step.CONNECT:
             self._progress(f"connecting {name}")
             whole = Change(
-                gateway=wanted.gateway, proxy=wanted.proxy, distribution=wanted.distribution,
-                infrastructure=wanted.infrastructure, tags={**seen.tags, **wanted.tags, OWN_TAG[0]: OWN_TAG[1]},
+                gateway=wanted.gateway,
+                proxy=wanted.proxy,
+                distribution=wanted.distribution,
+                infrastructure=wanted.infrastructure,
+                tags={**seen.tags, **wanted.tags, OWN_TAG[0]: OWN_TAG[1]},
             )
             az.connect(self._id, wanted.location, whole, left)
         elif step is Step.DISCONNECT:
@@ -195,14 +207,19 @@ class Operations:
             agents = self._patiently(lambda: self._agents(ranges=False), LAST_LOOK_SECONDS)
             if agents.identity in (None, self._id) or cluster is None:
                 return agents
-            gone = Failure(f"the cluster of this kubeconfig context is connected as {agents.identity}",
-                           "name the right context in the cluster's kubeContext")
+            gone = Failure(
+                f"the cluster of this kubeconfig context is connected as {agents.identity}",
+                "name the right context in the cluster's kubeContext",
+            )
         except Failure as failure:
             gone = failure
         choice = self._settings.on_unreachable
         if choice == "fail":
-            raise Failure(gone.cause, f"{gone.mend}; where the cluster is gone for good, set its onUnreachable to "
-                          "azure-only or forget, run `pulumi up`, and delete then")
+            raise Failure(
+                gone.cause,
+                f"{gone.mend}; where the cluster is gone for good, set its onUnreachable to "
+                "azure-only or forget, run `pulumi up`, and delete then",
+            )
         self._progress(gone.cause)
         if choice == "forget":
             self._progress(f"{self._id.name} is forgotten: nothing is changed in Azure or in the cluster")
@@ -219,8 +236,9 @@ class Operations:
         self._arm.put(self._id.setting, arm.SETTINGS, body)
         writable = {key: seen.cluster[key] for key in ("location", "tags", "identity", "kind") if seen.cluster.get(key)}
         properties = {key: value for key, value in seen.properties.items() if key not in _READ_ONLY}
-        self._arm.put(str(self._id), arm.CLUSTERS,
-                      {**writable, "properties": {**properties, "gateway": {"enabled": False}}})
+        self._arm.put(
+            str(self._id), arm.CLUSTERS, {**writable, "properties": {**properties, "gateway": {"enabled": False}}}
+        )
 
     def _look(self) -> Seen:
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -264,8 +282,11 @@ class Operations:
         properties = gateway.get("properties") or {}
         state = properties.get("provisioningState") or "Succeeded"
         if state != "Succeeded":
-            raise Failure(f"the gateway {wanted.gateway} is {state}", "wait until it is ready, and run again",
-                          transient=state in ("Creating", "Accepted", "Updating"))
+            raise Failure(
+                f"the gateway {wanted.gateway} is {state}",
+                "wait until it is ready, and run again",
+                transient=state in ("Creating", "Accepted", "Updating"),
+            )
         return str(wanted.gateway_endpoint or properties.get("gatewayEndpoint") or "")
 
     def _wait(self, seen: Seen) -> Seen:
@@ -309,7 +330,10 @@ def _about_gateway(steps: Plan) -> bool:
 def _in_words(change: Change) -> str:
     parts = {
         f"gateway {change.gateway.name if change.gateway else ''}": change.gateway,
-        "no gateway": change.disable_gateway, "proxy settings": change.proxy,
-        "no proxy": change.disable_proxy, "tags": change.tags, "distribution": change.distribution,
+        "no gateway": change.disable_gateway,
+        "proxy settings": change.proxy,
+        "no proxy": change.disable_proxy,
+        "tags": change.tags,
+        "distribution": change.distribution,
     }
     return ", ".join(words for words, there in parts.items() if there)

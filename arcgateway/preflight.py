@@ -32,7 +32,7 @@ MENDS = {
     "name-not-resolved": "check the name; where it is right, let the proxy (or this machine) resolve it",
     "proxy-unreachable": "check the proxy's host and port, and that nothing on the way to it blocks them",
     "proxy-auth-required": "put a user and password that the proxy accepts into its URL, percent-encoded; Arc knows "
-                           "Basic authentication alone",
+    "Basic authentication alone",
     "proxy-certificate-invalid": "give the root of the proxy's own certificate (--proxy-cert), or use its http:// port",
     "proxy-speaks-no-tls": "write the proxy's URL with http://: this port speaks no TLS",
     "proxy-speaks-tls": "write the proxy's URL with https://: this port speaks TLS",
@@ -78,8 +78,14 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """As in the command's JSON."""
         return {
-            "host": self.host, "port": self.port, "verdict": self.verdict, "cause": self.cause,
-            "evidence": self.evidence, "mend": self.mend, "milliseconds": self.milliseconds, "probed": self.probed,
+            "host": self.host,
+            "port": self.port,
+            "verdict": self.verdict,
+            "cause": self.cause,
+            "evidence": self.evidence,
+            "mend": self.mend,
+            "milliseconds": self.milliseconds,
+            "probed": self.probed,
             "genuineRoot": self.genuine_root,
         }
 
@@ -105,15 +111,26 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """As `arcgateway preflight --json` prints it."""
         return {
-            "verdict": self.verdict, "proxy": self.proxy, "endpoints": [result.as_json() for result in self.results]
+            "verdict": self.verdict,
+            "proxy": self.proxy,
+            "endpoints": [result.as_json() for result in self.results],
         }
 
 
 def endpoint(host: str, port: int = 443) -> Endpoint:
     """An endpoint of the caller's own, outside the published lists."""
     return Endpoint(
-        host=host, port=port, protocol="https", purpose="given by name", scenario="always", edition="both",
-        hop="agents", carried=False, source="", checked="", probe=host.replace("*.", "arcgateway-preflight.", 1),
+        host=host,
+        port=port,
+        protocol="https",
+        purpose="given by name",
+        scenario="always",
+        edition="both",
+        hop="agents",
+        carried=False,
+        source="",
+        checked="",
+        probe=host.replace("*.", "arcgateway-preflight.", 1),
         gateway=host.lower().endswith(".gw.arc.azure.com"),
     )
 
@@ -192,8 +209,15 @@ class _Probe:
             # The proxy let the pattern pass; that a name made up for it is unknown proves nothing against it.
             verdict, evidence = "warn", f"{item.probe}, which stands for {item.host}, does not resolve; {evidence}"
         return Result(
-            host=item.host, port=item.port, verdict=verdict, cause=cause, evidence=evidence, mend=MENDS[cause],
-            milliseconds=round((time.monotonic() - started) * 1000), probed=item.probe, genuine_root=genuine,
+            host=item.host,
+            port=item.port,
+            verdict=verdict,
+            cause=cause,
+            evidence=evidence,
+            mend=MENDS[cause],
+            milliseconds=round((time.monotonic() - started) * 1000),
+            probed=item.probe,
+            genuine_root=genuine,
         )
 
     async def _through(self, item: Endpoint, stage: list[str]) -> _Seen:
@@ -256,16 +280,20 @@ class _Probe:
             return None
 
         inner = await self._handshake(tunnel, INNER_HOST, nothing)
-        return _Seen(f"{outer.evidence}; inside it a CONNECT and TLS to {INNER_HOST}",
-                     outer.genuine_root or inner.genuine_root)
+        return _Seen(
+            f"{outer.evidence}; inside it a CONNECT and TLS to {INNER_HOST}", outer.genuine_root or inner.genuine_root
+        )
 
 
 def _common_issuer(results: list[Result]) -> list[Result]:
     """Add to each interception how many unrelated names the same issuer signed, which no public authority does."""
-    issuers = [result.evidence.partition("issuer ")[2].partition(", SHA-256")[0] if result.cause == "tls-intercepted"
-               else "" for result in results]
+    issuers = [
+        result.evidence.partition("issuer ")[2].partition(", SHA-256")[0] if result.cause == "tls-intercepted" else ""
+        for result in results
+    ]
     return [
         replace(result, evidence=f"{result.evidence}; the same issuer signed {count} of {len(results)} names")
-        if issuer and (count := issuers.count(issuer)) > 1 else result
+        if issuer and (count := issuers.count(issuer)) > 1
+        else result
         for result, issuer in zip(results, issuers, strict=True)
     ]

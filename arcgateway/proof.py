@@ -28,7 +28,9 @@ def prove(settings: DriverSettings, progress: Callable[[str], None]) -> dict[str
         raise Failure("ARC_LOCATION is not set, and the endpoints depend on it", "give the cluster or proxy a location")
     rows = endpoints.required(settings.gateway_endpoint, settings.location, settings.scenarios)
     report, fresh = verdicts.shared(
-        rows, settings.proxy, settings.genuine_roots,
+        rows,
+        settings.proxy,
+        settings.genuine_roots,
         lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
     )
     way = f"through {report.proxy}" if report.proxy else "directly"
@@ -37,8 +39,10 @@ def prove(settings: DriverSettings, progress: Callable[[str], None]) -> dict[str
             progress(f"preflight: {found.host}:{found.port} {found.cause}: {found.evidence}")
     if any(found.genuine_root for found in report.results):
         progress("preflight: genuine roots of your own counted for some endpoints")
-    progress(f"preflight {way}: {report.verdict} on {len(report.results)} endpoints"
-             + ("" if fresh else " (probed earlier in this update)"))
+    progress(
+        f"preflight {way}: {report.verdict} on {len(report.results)} endpoints"
+        + ("" if fresh else " (probed earlier in this update)")
+    )
     bad = [found for found in report.results if found.verdict == "fail"]
     if bad and settings.preflight == "require":
         names = ", ".join(f"{found.host}:{found.port} ({found.cause})" for found in bad)

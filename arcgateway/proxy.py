@@ -63,14 +63,19 @@ class ProxyUrl:
             parts = urlsplit(text)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ValueError("the proxy URL cannot be read: write http://HOST:PORT, and percent-encode / ? # @ : "
-                             "in its credentials") from None
+            raise ValueError(
+                "the proxy URL cannot be read: write http://HOST:PORT, and percent-encode / ? # @ : in its credentials"
+            ) from None
         if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("the proxy URL goes on after its port: remove the rest, or, where it belongs to the "
-                             "password, percent-encode / as %2F, ? as %3F, # as %23")
+            raise ValueError(
+                "the proxy URL goes on after its port: remove the rest, or, where it belongs to the "
+                "password, percent-encode / as %2F, ? as %3F, # as %23"
+            )
         if port is None or port == 0:
-            raise ValueError(f"the proxy URL for {host or 'no host'} has no port: clients differ in what they then "
-                             "take, so write it out, for example http://HOST:3128")
+            raise ValueError(
+                f"the proxy URL for {host or 'no host'} has no port: clients differ in what they then "
+                "take, so write it out, for example http://HOST:3128"
+            )
         return cls(scheme.lower(), _valid_host(host), port, *_credentials(parts.netloc))
 
     @property
@@ -285,7 +290,6 @@ def _address(host: str) -> Address | None:
 
 
 def _inside(inner: Network, outer: Network) -> bool:
-    return (
-        int(outer.network_address) <= int(inner.network_address)
-        and int(inner.broadcast_address) <= int(outer.broadcast_address)
+    return int(outer.network_address) <= int(inner.network_address) and int(inner.broadcast_address) <= int(
+        outer.broadcast_address
     )

@@ -24,8 +24,12 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str | None] = ()) -> None:
-        forms = {form for secret in secrets if secret and len(secret) >= _SHORTEST
-                 for form in (secret, quote(secret, safe=""), quote(secret))}
+        forms = {
+            form
+            for secret in secrets
+            if secret and len(secret) >= _SHORTEST
+            for form in (secret, quote(secret, safe=""), quote(secret))
+        }
         self._known = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
 
     def __call__(self, text: str) -> str:

@@ -84,8 +84,10 @@ def certificates(pem: str) -> list[bytes]:
             raise ValueError("a certificate in the PEM text is damaged: copy it again") from None
         found.append(der)
     if not found:
-        raise ValueError("no certificate in the text: give PEM (-----BEGIN CERTIFICATE-----); for DER, convert it with "
-                         "`openssl x509 -inform der`")
+        raise ValueError(
+            "no certificate in the text: give PEM (-----BEGIN CERTIFICATE-----); for DER, convert it with "
+            "`openssl x509 -inform der`"
+        )
     return found
 
 

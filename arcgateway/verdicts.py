@@ -87,8 +87,10 @@ def _command_line(pid: int) -> list[str]:
 
 def _key(update: str, endpoints: Iterable[Endpoint], proxy: ProxySettings, genuine_roots: Iterable[str]) -> str:
     # Which proxy each name goes through, and not the skip range's text: clusters have ranges of their own in theirs.
-    routes = sorted((item.probe, item.port, route.url if (route := proxy.route(item.probe, item.port)) else "")
-                    for item in endpoints)
+    routes = sorted(
+        (item.probe, item.port, route.url if (route := proxy.route(item.probe, item.port)) else "")
+        for item in endpoints
+    )
     about = [update, routes, proxy.certificate, sorted(genuine_roots)]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 

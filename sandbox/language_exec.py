@@ -15,7 +15,7 @@ import runpy
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,12 +40,12 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def main(arguments: list[str], environment: Mapping[str, str]) -> int:
+def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
     """Run a program (`PROGRAM ARGUMENT...`), or become another one (`--become PARENT COMMAND...`)."""
     if arguments[:1] == ["--become"]:
         end_with_parent(int(arguments[1]))
-        os.execv(arguments[2], arguments[2:])  # noqa: S606
-    end_with_parent(int(environment["PULUMI_LANGUAGE_HOST_PID"]))
+        os.execv(arguments[2], arguments[2:])
+    end_with_parent(int(environment.pop("PULUMI_LANGUAGE_HOST_PID")))
     del sys.path[0]  # this file's folder: its modules are none of the program's business
     try:
         import pulumi  # noqa: F401  # looked at here, where a missing SDK can be explained
@@ -80,7 +80,7 @@ def _run(program: str, arguments: list[str], environment: Mapping[str, str]) -> 
     )
     os.chdir(environment["PULUMI_PWD"])
     path = Path(program).resolve()
-    sys.argv = [program, *arguments]
+    sys.argv[1:] = arguments
     if path.is_file():
         sys.path.insert(0, str(path.parent))
     elif not (path / "__main__.py").is_file():
@@ -95,7 +95,7 @@ def _run(program: str, arguments: list[str], environment: Mapping[str, str]) -> 
     loop.set_default_executor(workers)
 
     def run() -> None:
-        runpy.run_path(program, run_name="__main__")
+        runpy.run_path(str(path), run_name="__main__")
 
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(run))

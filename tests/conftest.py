@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sandbox.environment import environment
 from sandbox.home import PROJECT, Home
 from sandbox.supervisor import die_with

@@ -23,7 +23,6 @@ class Level(Enum):
 
     MANDATORY = "mandatory"
     ADVISORY = "advisory"
-    SILENT = "silent"
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ class Rule:
 def findings(
     rules: tuple[Rule, ...], resource_type: str, props: object, settings: Settings
 ) -> list[tuple[Rule, Level, Finding]]:
-    """What rules have to say about a resource, each thing once, the silent left out.
+    """What rules have to say about a resource, each thing once.
 
     Args:
         rules: those to ask; two that say the same of the same property are heard once.
@@ -179,12 +178,11 @@ def findings(
     token = normalise(resource_type)
     if not expands(token) and not any(rule.checks_of(token) for rule in rules):
         return []
-    found: dict[tuple[Path, str], tuple[Rule, Level, Finding]] = {}
+    found: dict[tuple[Path, str, Level], tuple[Rule, Level, Finding]] = {}
     for subject in subjects(token, props):
         for rule in rules:
             for level, finding in rule.judge(subject, settings):
-                if level is not Level.SILENT:
-                    found.setdefault((finding.path, finding.problem), (rule, level, finding))
+                found.setdefault((finding.path, finding.problem, level), (rule, level, finding))
     return list(found.values())
 
 

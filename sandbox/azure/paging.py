@@ -20,7 +20,7 @@ def page_bounds(call: Call) -> tuple[str, int]:
         ArmError: `$top` is no positive number, or `$skiptoken` is none of ours.
     """
     top = call.query.get("$top", str(PAGE))
-    if not top.isascii() or not top.isdigit() or not 0 < int(top[:9]):
+    if not top.isascii() or not top.isdigit() or not int(top[:9]) > 0:
         raise ArmError(400, "InvalidTopParameter", f"The value '{top[:40]}' of '$top' is no positive number.")
     token = call.query.get("$skiptoken", "")
     try:

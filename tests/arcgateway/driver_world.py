@@ -64,11 +64,20 @@ class World:
         programs.mkdir()
         for name in ("az", "kubectl"):
             script = programs / name
-            script.write_text(_SCRIPT.format(
-                python=sys.executable, folder=str(Path(__file__).parent), root=str(root), name=name))
+            script.write_text(
+                _SCRIPT.format(python=sys.executable, folder=str(Path(__file__).parent), root=str(root), name=name)
+            )
             script.chmod(0o755)
-        self.write({"cluster": None, "setting": None, "release": None, "identity": None, "ready": True,
-                    "gateway": {"state": "Succeeded"}})
+        self.write(
+            {
+                "cluster": None,
+                "setting": None,
+                "release": None,
+                "identity": None,
+                "ready": True,
+                "gateway": {"state": "Succeeded"},
+            }
+        )
         authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(context)
@@ -78,21 +87,40 @@ class World:
         self.host = f"localhost:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         kubeconfig = root / "kubeconfig"
-        kubeconfig.write_text(json.dumps({
-            "current-context": "other",
-            "contexts": [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("edge", "other")],
-            "clusters": [{"name": "c", "cluster": {
-                "server": "https://10.1.2.3:6443", "certificate-authority": "ca.crt"}}],
-            "users": [{"name": "u", "user": {"token": "kube-canary"}}],
-        }))
+        kubeconfig.write_text(
+            json.dumps(
+                {
+                    "current-context": "other",
+                    "contexts": [
+                        {"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("edge", "other")
+                    ],
+                    "clusters": [
+                        {"name": "c", "cluster": {"server": "https://10.1.2.3:6443", "certificate-authority": "ca.crt"}}
+                    ],
+                    "users": [{"name": "u", "user": {"token": "kube-canary"}}],
+                }
+            )
+        )
         self.env = {
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(root / "home"),
-            "AZURE_CONFIG_DIR": str(config), "KUBECONFIG": str(kubeconfig), "ARM_METADATA_HOSTNAME": self.host,
-            "ARM_TENANT_ID": TENANT, "ARM_CLIENT_ID": "client", "ARM_CLIENT_SECRET": "client-canary",
-            "REQUESTS_CA_BUNDLE": str(root / "root.pem"), "TMPDIR": str(root / "home"),
-            "ARC_SUBSCRIPTION_ID": SUBSCRIPTION, "ARC_RESOURCE_GROUP": "rg", "ARC_CLUSTER_NAME": "edge",
-            "ARC_LOCATION": "eastus", "ARC_KUBE_CONTEXT": "edge", "ARC_GATEWAY_ID": GATEWAY,
-            "ARC_GATEWAY_ENDPOINT": "abc.gw.arc.azure.com", "ARC_PREFLIGHT": "off", "ARCGATEWAY_DEADLINE": "30",
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(root / "home"),
+            "AZURE_CONFIG_DIR": str(config),
+            "KUBECONFIG": str(kubeconfig),
+            "ARM_METADATA_HOSTNAME": self.host,
+            "ARM_TENANT_ID": TENANT,
+            "ARM_CLIENT_ID": "client",
+            "ARM_CLIENT_SECRET": "client-canary",
+            "REQUESTS_CA_BUNDLE": str(root / "root.pem"),
+            "TMPDIR": str(root / "home"),
+            "ARC_SUBSCRIPTION_ID": SUBSCRIPTION,
+            "ARC_RESOURCE_GROUP": "rg",
+            "ARC_CLUSTER_NAME": "edge",
+            "ARC_LOCATION": "eastus",
+            "ARC_KUBE_CONTEXT": "edge",
+            "ARC_GATEWAY_ID": GATEWAY,
+            "ARC_GATEWAY_ENDPOINT": "abc.gw.arc.azure.com",
+            "ARC_PREFLIGHT": "off",
+            "ARCGATEWAY_DEADLINE": "30",
         }
 
     def close(self) -> None:
@@ -128,26 +156,43 @@ class World:
     def connected(self, **more: Any) -> None:
         """Put a connected cluster in place."""
         values = {"global": {"gatewayEnabled": False, "isProxyEnabled": False}}
-        self.change(**{"cluster": cluster(), "identity": [SUBSCRIPTION, "rg", "edge"],
-                       "release": {"status": "deployed", "values": values}, **more})
+        self.change(
+            **{
+                "cluster": cluster(),
+                "identity": [SUBSCRIPTION, "rg", "edge"],
+                "release": {"status": "deployed", "values": values},
+                **more,
+            }
+        )
 
     def associated(self, gateway: str = GATEWAY) -> None:
         """Put an associated cluster in place."""
-        self.connected(cluster=cluster(enabled=True), setting=setting(gateway), release={
-            "status": "deployed", "values": {"global": {"gatewayEnabled": True, "isProxyEnabled": False}}})
+        self.connected(
+            cluster=cluster(enabled=True),
+            setting=setting(gateway),
+            release={"status": "deployed", "values": {"global": {"gatewayEnabled": True, "isProxyEnabled": False}}},
+        )
 
 
 def cluster(
     *, enabled: bool = False, version: str = "1.36.1", status: str = "Connected", **tags: str
 ) -> dict[str, Any]:
-    return {"id": CLUSTER, "name": "edge", "location": "eastus", "tags": {"pulumi-arc-gateway": "connected", **tags},
-            "identity": {"type": "SystemAssigned"},
-            "properties": {"connectivityStatus": status, "agentVersion": version, "gateway": {"enabled": enabled}}}
+    return {
+        "id": CLUSTER,
+        "name": "edge",
+        "location": "eastus",
+        "tags": {"pulumi-arc-gateway": "connected", **tags},
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"connectivityStatus": status, "agentVersion": version, "gateway": {"enabled": enabled}},
+    }
 
 
 def setting(gateway: str | None) -> dict[str, Any]:
-    return {"id": SETTING, "properties": {"gatewayProperties": {"gatewayResourceId": gateway}},
-            "systemData": {"lastModifiedAt": "2026-11-24T10:20:30.1234567Z"}}
+    return {
+        "id": SETTING,
+        "properties": {"gatewayProperties": {"gatewayResourceId": gateway}},
+        "systemData": {"lastModifiedAt": "2026-11-24T10:20:30.1234567Z"},
+    }
 
 
 def _handler(world: World) -> type[BaseHTTPRequestHandler]:
@@ -171,11 +216,22 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
             path = self.path.partition("?")[0]
             base = f"https://{world.host}"
             if path == "/metadata/endpoints":
-                return self.answer(200, {"name": "AzureCloud", "resourceManager": base + "/", "authentication": {
-                    "loginEndpoint": base, "audiences": [base]}})
+                return self.answer(
+                    200,
+                    {
+                        "name": "AzureCloud",
+                        "resourceManager": base + "/",
+                        "authentication": {"loginEndpoint": base, "audiences": [base]},
+                    },
+                )
             if path.endswith("/openid-configuration"):
-                return self.answer(200, {name: f"{base}/{TENANT}/{name}" for name in (
-                    "token_endpoint", "authorization_endpoint", "issuer")})
+                return self.answer(
+                    200,
+                    {
+                        name: f"{base}/{TENANT}/{name}"
+                        for name in ("token_endpoint", "authorization_endpoint", "issuer")
+                    },
+                )
             if path.endswith(("token_endpoint", "/token")):
                 world.logins.append(body.decode())
                 return self.answer(200, {"access_token": "arm-token", "expires_in": 3600, "token_type": "Bearer"})
@@ -192,8 +248,16 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
             state = world.read()
             key = {CLUSTER.lower(): "cluster", SETTING.lower(): "setting"}.get(path.lower())
             if path.lower() in (GATEWAY.lower(), OTHER_GATEWAY.lower()) and state["gateway"]:
-                return self.answer(200, {"id": path, "properties": {
-                    "provisioningState": state["gateway"]["state"], "gatewayEndpoint": "abc.gw.arc.azure.com"}})
+                return self.answer(
+                    200,
+                    {
+                        "id": path,
+                        "properties": {
+                            "provisioningState": state["gateway"]["state"],
+                            "gatewayEndpoint": "abc.gw.arc.azure.com",
+                        },
+                    },
+                )
             if key is None or (self.command == "GET" and state[key] is None):
                 return self.answer(404, {"error": {"code": "ResourceNotFound", "message": path}})
             if self.command == "GET":

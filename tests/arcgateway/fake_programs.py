@@ -23,8 +23,13 @@ def _record(root: Path, argv: list[str]) -> int:
     config = Path(os.environ["AZURE_CONFIG_DIR"])
     kubeconfig = os.environ.get("KUBECONFIG", "")
     call = {
-        "argv": argv, "files": files, "env": dict(os.environ), "time": time.time(), "pid": os.getpid(),
-        "config": sorted(path.name for path in config.iterdir()), "folder_mode": config.parent.stat().st_mode & 0o777,
+        "argv": argv,
+        "files": files,
+        "env": dict(os.environ),
+        "time": time.time(),
+        "pid": os.getpid(),
+        "config": sorted(path.name for path in config.iterdir()),
+        "folder_mode": config.parent.stat().st_mode & 0o777,
         "kubeconfig": Path(kubeconfig).read_text() if kubeconfig else "",
     }
     (root / "calls" / f"az-{number:03d}.json").write_text(json.dumps(call))
@@ -73,8 +78,12 @@ def _connect(state: dict[str, Any], argv: list[str]) -> None:
     scope = f"/subscriptions/{subscription}/resourceGroups/{group}"
     known = f"{scope}/providers/Microsoft.Kubernetes/connectedClusters/{name}"
     state["identity"] = [subscription, group, name]
-    state["cluster"] = {"id": known, "location": "eastus", "tags": {}, "properties": {
-        "connectivityStatus": "Connected", "agentVersion": "1.36.1", "gateway": {"enabled": False}}}
+    state["cluster"] = {
+        "id": known,
+        "location": "eastus",
+        "tags": {},
+        "properties": {"connectivityStatus": "Connected", "agentVersion": "1.36.1", "gateway": {"enabled": False}},
+    }
     state["release"] = {"status": "deployed", "values": {"global": {"gatewayEnabled": False, "isProxyEnabled": False}}}
     _update(state, argv)
 
@@ -84,8 +93,10 @@ def _update(state: dict[str, Any], argv: list[str]) -> None:
     state["release"]["status"] = "deployed"
     gateway = _value(argv, "--gateway-resource-id")
     if gateway or "--disable-gateway" in argv:
-        state["setting"] = {"properties": {"gatewayProperties": {"gatewayResourceId": gateway}},
-                            "systemData": {"lastModifiedAt": "2026-11-24T10:20:30.1234567Z"}}
+        state["setting"] = {
+            "properties": {"gatewayProperties": {"gatewayResourceId": gateway}},
+            "systemData": {"lastModifiedAt": "2026-11-24T10:20:30.1234567Z"},
+        }
         state["cluster"]["properties"]["gateway"] = {"enabled": bool(gateway)}
         values["gatewayEnabled"] = bool(gateway)
     if "--distribution" in argv:
@@ -122,12 +133,24 @@ def kubectl(root: Path, argv: list[str]) -> None:
         names = ["clusterconnect-agent", "cluster-metadata-operator"]
         if state["release"]["values"]["global"].get("gatewayEnabled"):
             names.append("arc-proxy")
-        items = [{"kind": "Deployment", "metadata": {"name": name, "generation": 1}, "spec": {"replicas": 1},
-                  "status": {"observedGeneration": 1, "readyReplicas": ready, "updatedReplicas": 1}} for name in names]
+        items = [
+            {
+                "kind": "Deployment",
+                "metadata": {"name": name, "generation": 1},
+                "spec": {"replicas": 1},
+                "status": {"observedGeneration": 1, "readyReplicas": ready, "updatedReplicas": 1},
+            }
+            for name in names
+        ]
     if kinds.startswith("deployments") and state["identity"]:
         keys = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_RESOURCE_NAME")
-        items.append({"kind": "ConfigMap", "metadata": {"name": "azure-clusterconfig"},
-                      "data": dict(zip(keys, state["identity"], strict=True))})
+        items.append(
+            {
+                "kind": "ConfigMap",
+                "metadata": {"name": "azure-clusterconfig"},
+                "data": dict(zip(keys, state["identity"], strict=True)),
+            }
+        )
     if kinds == "secrets" and state["release"]:
         items = [_helm_secret(state["release"])]
     if kinds.startswith("servicecidrs"):
@@ -136,13 +159,20 @@ def kubectl(root: Path, argv: list[str]) -> None:
             sys.exit(1)
         items = [{"kind": "ServiceCIDR", "spec": {"cidrs": ["10.96.0.0/16"]}}]
     if kinds == "services":
-        items = [{"kind": "Service", "spec": {"clusterIPs": ["10.43.0.1"]}}, {"kind": "Service", "spec": {
-            "clusterIPs": ["None"]}}]
+        items = [
+            {"kind": "Service", "spec": {"clusterIPs": ["10.43.0.1"]}},
+            {"kind": "Service", "spec": {"clusterIPs": ["None"]}},
+        ]
     print(json.dumps({"kind": "List", "items": items}))
 
 
 def _helm_secret(release: dict[str, Any]) -> dict[str, Any]:
     packed = gzip.compress(json.dumps({"config": release["values"]}).encode())
-    return {"kind": "Secret", "metadata": {"name": "sh.helm.release.v1.azure-arc.v1", "labels": {
-        "owner": "helm", "name": "azure-arc", "status": release["status"], "version": "1"}},
-        "data": {"release": base64.b64encode(base64.b64encode(packed)).decode()}}
+    return {
+        "kind": "Secret",
+        "metadata": {
+            "name": "sh.helm.release.v1.azure-arc.v1",
+            "labels": {"owner": "helm", "name": "azure-arc", "status": release["status"], "version": "1"},
+        },
+        "data": {"release": base64.b64encode(base64.b64encode(packed)).decode()},
+    }

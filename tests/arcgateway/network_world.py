@@ -15,9 +15,19 @@ import trustme
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-NAMES = ("management.azure.com", "login.microsoftonline.com", "*.gw.arc.azure.com", "*.data.mcr.microsoft.com",
-         "*.his.arc.azure.com", "*.login.microsoft.com", "*.obo.arc.azure.com", "mcr.microsoft.com",
-         "*.vault.azure.net", "localhost", "127.0.0.1")
+NAMES = (
+    "management.azure.com",
+    "login.microsoftonline.com",
+    "*.gw.arc.azure.com",
+    "*.data.mcr.microsoft.com",
+    "*.his.arc.azure.com",
+    "*.login.microsoft.com",
+    "*.obo.arc.azure.com",
+    "mcr.microsoft.com",
+    "*.vault.azure.net",
+    "localhost",
+    "127.0.0.1",
+)
 
 
 class Network:

@@ -62,8 +62,11 @@ def test_without_a_metadata_host_it_is_the_public_cloud(scene: World) -> None:
 
 
 def test_metadata_in_either_form() -> None:
-    one = {"name": "X", "resourceManager": "https://arm.x/", "authentication": {
-        "loginEndpoint": "https://login.x/", "audiences": ["https://core.x/", "https://arm.x"]}}
+    one = {
+        "name": "X",
+        "resourceManager": "https://arm.x/",
+        "authentication": {"loginEndpoint": "https://login.x/", "audiences": ["https://core.x/", "https://arm.x"]},
+    }
     public = {**one, "name": "AzureCloud", "resourceManager": "https://arm.y/"}
     assert read_metadata(one).resource_manager == "https://arm.x" and read_metadata(one).audience == "https://core.x/"
     assert read_metadata([one, public]).resource_manager == "https://arm.y"
@@ -83,8 +86,10 @@ def test_what_stands_in_the_way_is_named(scene: World, env: dict[str, str], word
         reader(scene, **env).get(CLUSTER, CLUSTERS)
 
 
-@pytest.mark.parametrize(("status", "transient", "words"), [
-    (403, False, "grant the caller"), (400, False, "mend what it names"), (500, True, "run again later")])
+@pytest.mark.parametrize(
+    ("status", "transient", "words"),
+    [(403, False, "grant the caller"), (400, False, "mend what it names"), (500, True, "run again later")],
+)
 def test_refusals(scene: World, status: int, transient: bool, words: str) -> None:
     scene.answers += [(status, {"Retry-After": "7"})]
     with pytest.raises(Failure, match=words) as caught:

@@ -19,8 +19,12 @@ from arcgateway.redaction import Redactor
     [
         ("ERROR: (TooManyRequests) slow down. Retry-After: 17", True, "slow down"),
         ("ERROR: ('Connection aborted.', RemoteDisconnected('Remote end closed'))", True, "connection was lost"),
-        ("ERROR: Unable to install helm release: Error: UPGRADE FAILED: another operation (install/upgrade/rollback) "
-         "is in progress", True, "another operation"),
+        (
+            "ERROR: Unable to install helm release: Error: UPGRADE FAILED: another operation (install/upgrade/rollback) "
+            "is in progress",
+            True,
+            "another operation",
+        ),
         ("ERROR: Unable to install helm release: Error: timed out waiting for the condition", True, "ready in time"),
         ("ERROR: (InternalServerError) oops", True, "error of its own"),
         ("ERROR: (AuthorizationFailed) The client 'x' does not have authorization to perform action", False, "may not"),
@@ -31,8 +35,11 @@ from arcgateway.redaction import Redactor
         ("ERROR: (MissingSubscriptionRegistration) no", False, "provider is not registered"),
         ("ERROR: Execution of pre-onboarding checks failed", False, "precheck"),
         ("ERROR: ProxyError('Tunnel connection failed: 407 Proxy Authentication Required')", False, "credentials"),
-        ("ERROR: ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403 Forbidden'))", False,
-         "refuses an address"),
+        (
+            "ERROR: ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403 Forbidden'))",
+            False,
+            "refuses an address",
+        ),
         ("ERROR: x509: certificate signed by unknown authority", False, "intercepted"),
         ("WARNING: retrying after 503\nERROR: (SubscriptionNotFound) no", False, "subscription"),
         ("Traceback ...\nValueError: what", False, "status 1"),

@@ -17,12 +17,18 @@ from arcgateway.kube import guessed_ranges, newest_release
 
 
 def config(name: str, **more: Any) -> str:
-    return json.dumps({
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "clusters": [{"name": name, "cluster": {
-            "server": f"https://{name}.test:6443", "certificate-authority": "ca.crt"}}],
-        "users": [{"name": name, "user": {"client-key": "keys/k.pem", "exec": {"command": "./login", "args": ["x"]}}}],
-        **more})
+    return json.dumps(
+        {
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "clusters": [
+                {"name": name, "cluster": {"server": f"https://{name}.test:6443", "certificate-authority": "ca.crt"}}
+            ],
+            "users": [
+                {"name": name, "user": {"client-key": "keys/k.pem", "exec": {"command": "./login", "args": ["x"]}}}
+            ],
+            **more,
+        }
+    )
 
 
 def test_several_files_are_merged_and_paths_made_absolute(tmp_path: Path) -> None:
@@ -47,9 +53,15 @@ def test_the_default_file_and_what_is_wrong_with_others(tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path)}
     with pytest.raises(Failure, match="no kubeconfig at"):
         kubeconfig.read(None, env)
-    for text, words in (("{", "cannot be read"), ("", "is empty"), (config("a"), "no current context"),
-                        (json.dumps({"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "x"}}]}),
-                         "names no cluster")):
+    for text, words in (
+        ("{", "cannot be read"),
+        ("", "is empty"),
+        (config("a"), "no current context"),
+        (
+            json.dumps({"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "x"}}]}),
+            "names no cluster",
+        ),
+    ):
         (home / "config").write_text(text)
         with pytest.raises(Failure, match=words):
             kubeconfig.read(None, env)
@@ -59,8 +71,10 @@ def test_the_default_file_and_what_is_wrong_with_others(tmp_path: Path) -> None:
 
 
 def secret(version: int, status: str, body: bytes) -> dict[str, Any]:
-    return {"metadata": {"labels": {"version": str(version), "status": status}},
-            "data": {"release": base64.b64encode(base64.b64encode(body)).decode()}}
+    return {
+        "metadata": {"labels": {"version": str(version), "status": status}},
+        "data": {"release": base64.b64encode(base64.b64encode(body)).decode()},
+    }
 
 
 def test_the_newest_release_counts_and_a_broken_one_is_a_release_without_values() -> None:

@@ -39,8 +39,15 @@ def scene(tmp_path: Path) -> Iterator[World]:
 
 
 def drive(scene: World, verb: str, **env: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([str(LAUNCHER), verb], env={**scene.env, **env}, capture_output=True, text=True, timeout=90,
-                          cwd=scene.root, check=False)
+    done = subprocess.run(
+        [str(LAUNCHER), verb],
+        env={**scene.env, **env},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=scene.root,
+        check=False,
+    )
     for canary in (CANARY, PROXY.split("@127")[0].split("://")[1], "client-canary", "kube-canary", "arm-token"):
         assert canary not in done.stdout + done.stderr
     assert [path.name for path in (scene.root / "home").iterdir() if path.name != f"arcgateway-{os.getuid()}"] == []
@@ -59,19 +66,40 @@ def failed(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_connect_onboards_with_one_command_and_says_all(scene: World) -> None:
-    answer = passed(drive(scene, "connect", ARC_PROXY_HTTPS=PROXY, ARC_PROXY_SKIP_RANGE="10.0.0.0/8,example.org",
-                          ARC_TAGS='{"team":"edge"}', ARC_DISTRIBUTION="k3s", ARC_INFRASTRUCTURE="generic"))
+    answer = passed(
+        drive(
+            scene,
+            "connect",
+            ARC_PROXY_HTTPS=PROXY,
+            ARC_PROXY_SKIP_RANGE="10.0.0.0/8,example.org",
+            ARC_TAGS='{"team":"edge"}',
+            ARC_DISTRIBUTION="k3s",
+            ARC_INFRASTRUCTURE="generic",
+        )
+    )
     assert answer == {
-        "id": CLUSTER, "agentVersion": "1.36.1", "connectivityStatus": "Connected", "gatewayEnabled": True,
-        "gatewayResourceId": GATEWAY, "associatedAt": "2026-11-24T10:20:30Z",
-        "endpointsRemovableAt": "2026-11-24T11:20:30Z", "adopted": False,
+        "id": CLUSTER,
+        "agentVersion": "1.36.1",
+        "connectivityStatus": "Connected",
+        "gatewayEnabled": True,
+        "gatewayResourceId": GATEWAY,
+        "associatedAt": "2026-11-24T10:20:30Z",
+        "endpointsRemovableAt": "2026-11-24T11:20:30Z",
+        "adopted": False,
     }
     [call] = scene.calls()
     words = " ".join(call["argv"])
     assert words.startswith("connectedk8s connect --name edge --resource-group rg --subscription 11111111-")
-    for part in ("--location eastus", "--kube-context edge", f"--gateway-resource-id {GATEWAY}", "--distribution k3s",
-                 "--infrastructure generic", "--tags pulumi-arc-gateway=connected team=edge", "--yes",
-                 "--proxy-skip-range 10.0.0.0/8,.svc,.svc.cluster.local,example.org,kubernetes.default.svc"):
+    for part in (
+        "--location eastus",
+        "--kube-context edge",
+        f"--gateway-resource-id {GATEWAY}",
+        "--distribution k3s",
+        "--infrastructure generic",
+        "--tags pulumi-arc-gateway=connected team=edge",
+        "--yes",
+        "--proxy-skip-range 10.0.0.0/8,.svc,.svc.cluster.local,example.org,kubernetes.default.svc",
+    ):
         assert part in words
     assert scene.read()["cluster"]["tags"] == {"pulumi-arc-gateway": "connected", "team": "edge"}
 
@@ -158,10 +186,15 @@ def test_a_proxy_is_added_changed_and_removed_in_place(scene: World) -> None:
     passed(drive(scene, "connect", ARC_PROXY_HTTPS="http://127.0.0.1:9"))
     passed(drive(scene, "connect", ARC_PROXY_HTTPS=PROXY))
     passed(drive(scene, "connect"))
-    verbs = [(call["argv"][1], "--proxy-https" in call["argv"], "--disable-proxy" in call["argv"])
-             for call in scene.calls()]
-    assert verbs == [("connect", False, False), ("update", True, False), ("update", True, False),
-                     ("update", False, True)]
+    verbs = [
+        (call["argv"][1], "--proxy-https" in call["argv"], "--disable-proxy" in call["argv"]) for call in scene.calls()
+    ]
+    assert verbs == [
+        ("connect", False, False),
+        ("update", True, False),
+        ("update", True, False),
+        ("update", False, True),
+    ]
 
 
 def test_connect_without_a_gateway_ends_an_association(scene: World) -> None:
@@ -216,8 +249,12 @@ def test_a_failure_that_may_pass_is_tried_again_and_looks_first(scene: World) ->
 
 
 def test_a_final_failure_ends_at_once_with_cause_and_mend(scene: World) -> None:
-    scene.script({"say": f"WARNING: proxy {PROXY}\nERROR: (AuthorizationFailed) The client does not have authorization "
-                         f"to perform action through {PROXY}"})
+    scene.script(
+        {
+            "say": f"WARNING: proxy {PROXY}\nERROR: (AuthorizationFailed) The client does not have authorization "
+            f"to perform action through {PROXY}"
+        }
+    )
     started = time.monotonic()
     last = failed(drive(scene, "connect", ARC_PROXY_HTTPS=PROXY))
     assert "may not do this in Azure" in last and "grant it" in last
@@ -236,8 +273,9 @@ def test_az_is_logged_in_for_the_call_where_it_is_not(scene: World) -> None:
 def test_waits_until_the_agents_are_ready(scene: World) -> None:
     scene.associated()
     scene.change(ready=False)
-    with subprocess.Popen([str(LAUNCHER), "associate"], env=scene.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True) as process:
+    with subprocess.Popen(
+        [str(LAUNCHER), "associate"], env=scene.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         assert any("waiting for the Arc Proxy" in line for line in process.stderr)
         scene.change(ready=True)
@@ -276,8 +314,11 @@ def test_disassociate_leaves_a_foreign_association(scene: World) -> None:
 @pytest.mark.parametrize(
     ("choice", "verb", "writes"),
     [
-        ("fail", "disconnect", None), ("forget", "disconnect", []), ("azure-only", "disconnect", [f"DELETE {CLUSTER}"]),
-        ("azure-only", "disassociate", [f"PUT {SETTING}", f"PUT {CLUSTER}"]), ("forget", "disassociate", []),
+        ("fail", "disconnect", None),
+        ("forget", "disconnect", []),
+        ("azure-only", "disconnect", [f"DELETE {CLUSTER}"]),
+        ("azure-only", "disassociate", [f"PUT {SETTING}", f"PUT {CLUSTER}"]),
+        ("forget", "disassociate", []),
     ],
 )
 def test_deleting_where_the_cluster_is_gone(scene: World, choice: str, verb: str, writes: list[str] | None) -> None:
@@ -302,11 +343,32 @@ def test_a_lost_kubeconfig_is_told_for_every_verb(scene: World) -> None:
 
 
 def test_all_wrong_settings_are_named_in_one_message(scene: World) -> None:
-    last = failed(drive(scene, "connect", ARC_SUBSCRIPTION_ID="", ARC_PROXY_HTTPS="http://user:canary@host",
-                        ARC_GATEWAY_ID="gw", ARC_PREFLIGHT="maybe", ARC_TAGS="[1]", ARC_SCENARIOS="x",
-                        ARC_PROXY_SKIP_RANGE="*", ARC_GENUINE_ROOTS="junk", ARC_LOCATION="east/us"))
-    for name in ("SUBSCRIPTION_ID", "PROXY_HTTPS", "GATEWAY_ID", "PREFLIGHT", "TAGS", "SCENARIOS", "PROXY_SKIP_RANGE",
-                 "GENUINE_ROOTS", "LOCATION"):
+    last = failed(
+        drive(
+            scene,
+            "connect",
+            ARC_SUBSCRIPTION_ID="",
+            ARC_PROXY_HTTPS="http://user:canary@host",
+            ARC_GATEWAY_ID="gw",
+            ARC_PREFLIGHT="maybe",
+            ARC_TAGS="[1]",
+            ARC_SCENARIOS="x",
+            ARC_PROXY_SKIP_RANGE="*",
+            ARC_GENUINE_ROOTS="junk",
+            ARC_LOCATION="east/us",
+        )
+    )
+    for name in (
+        "SUBSCRIPTION_ID",
+        "PROXY_HTTPS",
+        "GATEWAY_ID",
+        "PREFLIGHT",
+        "TAGS",
+        "SCENARIOS",
+        "PROXY_SKIP_RANGE",
+        "GENUINE_ROOTS",
+        "LOCATION",
+    ):
         assert f"ARC_{name}:" in last
     assert "canary" not in last
 
@@ -319,8 +381,12 @@ def test_the_preflight_stops_a_run_before_it_writes_and_is_made_once(scene: Worl
         denied = b"HTTP/1.1 403 Forbidden\r\n\r\n"
         hosts: dict[str, int | bytes] = {"gbl.his.arc.azure.com": denied, "abc.gw.arc.azure.com": gateway}
         port = net.proxy(lambda host, _: hosts.get(host, azure))
-        env = {"ARC_PROXY_HTTPS": f"http://127.0.0.1:{port}", "ARC_PREFLIGHT": "require",
-               "ARC_GENUINE_ROOTS": net.genuine.cert_pem.bytes().decode(), "XDG_RUNTIME_DIR": str(scene.root / "home")}
+        env = {
+            "ARC_PROXY_HTTPS": f"http://127.0.0.1:{port}",
+            "ARC_PREFLIGHT": "require",
+            "ARC_GENUINE_ROOTS": net.genuine.cert_pem.bytes().decode(),
+            "XDG_RUNTIME_DIR": str(scene.root / "home"),
+        }
         last = failed(drive(scene, "associate", **env))
         assert "gbl.his.arc.azure.com:443 (denied-by-proxy)" in last and "have the proxy allow" in last
         assert scene.writes() == []
@@ -329,7 +395,10 @@ def test_the_preflight_stops_a_run_before_it_writes_and_is_made_once(scene: Worl
         failed(drive(scene, "probe", **env))
         assert len(net.asked) == probed, "the same update probes once"
         assert json.loads(drive(scene, "probe", **{**env, "ARC_PREFLIGHT": "warn"}).stdout) == {
-            "verdict": "fail", "proxy": f"http://127.0.0.1:{port}", "endpoints": 9}
+            "verdict": "fail",
+            "proxy": f"http://127.0.0.1:{port}",
+            "endpoints": 9,
+        }
         hosts.clear()
         hosts["abc.gw.arc.azure.com"] = gateway
         env["ARC_SCENARIOS"] = "key-vault"
@@ -352,7 +421,11 @@ def test_a_killed_parent_takes_driver_az_and_helm_along(scene: World, victim: st
     # As the command plugin does: a process of its own group that starts the launcher and waits for it.
     keeper = subprocess.Popen(
         [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])", str(LAUNCHER), "connect"],
-        env=scene.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        env=scene.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         wait_for((scene.root / "helm.pid").exists, 30)
         wait_for(lambda: (scene.root / "helm.pid").read_text())

@@ -15,8 +15,14 @@ from arcgateway.endpoints import EDITIONS, covers, region_code, removable, requi
 
 GATEWAY = "abc.gw.arc.azure.com"
 NINE = [
-    GATEWAY, "management.azure.com", "eastus.obo.arc.azure.com", "login.microsoftonline.com",
-    "eastus.login.microsoft.com", "gbl.his.arc.azure.com", "eus.his.arc.azure.com", "mcr.microsoft.com",
+    GATEWAY,
+    "management.azure.com",
+    "eastus.obo.arc.azure.com",
+    "login.microsoftonline.com",
+    "eastus.login.microsoft.com",
+    "gbl.his.arc.azure.com",
+    "eus.his.arc.azure.com",
+    "mcr.microsoft.com",
     "*.data.mcr.microsoft.com",
 ]
 OPINSIGHTS = {"*.ods.opinsights.azure.com", "*.oms.opinsights.azure.com"}
@@ -64,8 +70,12 @@ def test_without_a_gateway_websockets_and_the_region_are_listed() -> None:
     rows = {row.host: row for row in required(None, "westeurope", ["azure-rbac"])}
     assert rows["*.servicebus.windows.net"].websocket
     assert rows["westeurope.obo.arc.azure.com"].port == 8084
-    assert {"westeurope.dp.kubernetesconfiguration.azure.com", "*.his.arc.azure.com", "login.windows.net",
-            "weu.his.arc.azure.com"} <= rows.keys()
+    assert {
+        "westeurope.dp.kubernetesconfiguration.azure.com",
+        "*.his.arc.azure.com",
+        "login.windows.net",
+        "weu.his.arc.azure.com",
+    } <= rows.keys()
     assert "westeurope.obo.arc.azure.com" not in hosts(required(None, "westeurope"))
 
 
@@ -77,8 +87,12 @@ def test_a_region_without_a_confirmed_short_name_gets_the_pattern() -> None:
 
 def test_what_the_gateway_makes_superfluous() -> None:
     assert hosts(removable(GATEWAY, "eastus")) == [
-        "eastus.dp.kubernetesconfiguration.azure.com", "login.windows.net", "guestnotificationservice.azure.com",
-        "*.guestnotificationservice.azure.com", "sts.windows.net", "*.servicebus.windows.net",
+        "eastus.dp.kubernetesconfiguration.azure.com",
+        "login.windows.net",
+        "guestnotificationservice.azure.com",
+        "*.guestnotificationservice.azure.com",
+        "sts.windows.net",
+        "*.servicebus.windows.net",
     ]
 
 
@@ -104,11 +118,14 @@ def test_both_editions_together_hold_each() -> None:
     chosen = scenarios()
     both = set(hosts(required(GATEWAY, "eastus", chosen)))
     assert both == set(hosts(required(GATEWAY, "eastus", chosen, "preview"))) | set(
-        hosts(required(GATEWAY, "eastus", chosen, "ga")))
+        hosts(required(GATEWAY, "eastus", chosen, "ga"))
+    )
 
 
-@pytest.mark.parametrize("wrong", [
-    {"scenarios": ["nothing"]}, {"edition": "beta"}, {"region": "east/us"}, {"gateway_endpoint": "http://x y"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"scenarios": ["nothing"]}, {"edition": "beta"}, {"region": "east/us"}, {"gateway_endpoint": "http://x y"}],
+)
 def test_wrong_arguments_say_what_is_valid(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="give"):
         required(**{"gateway_endpoint": GATEWAY, "region": "eastus", **wrong})  # type: ignore[arg-type]

@@ -23,8 +23,19 @@ def test_ids_are_read_and_written_in_any_case() -> None:
     assert cluster.setting == f"{cluster}/providers/Microsoft.HybridCompute/settings/default"
 
 
-@pytest.mark.parametrize("text", ["", "gw", CLUSTER, GATEWAY + "/x", GATEWAY.replace(GUID, "guid"), GATEWAY + "?x",
-                                  GATEWAY.replace("/rg/", "/rg./"), "https://management.azure.com" + GATEWAY])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "gw",
+        CLUSTER,
+        GATEWAY + "/x",
+        GATEWAY.replace(GUID, "guid"),
+        GATEWAY + "?x",
+        GATEWAY.replace("/rg/", "/rg./"),
+        "https://management.azure.com" + GATEWAY,
+    ],
+)
 def test_other_texts_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="give one of the form /subscriptions/GUID"):
         GatewayId.parse(text)

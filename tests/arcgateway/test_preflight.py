@@ -173,8 +173,12 @@ def test_the_gateway_is_probed_for_a_connect_inside_its_tls(net: Network) -> Non
 
 
 def test_a_gateway_that_refuses_us_is_open_and_one_that_breaks_is_not(net: Network) -> None:
-    for answer, verdict in ((b"HTTP/1.1 403 Forbidden\r\n\r\n", "pass"), (b"HTTP/1.1 502 Bad\r\n\r\n", "fail"),
-                            (b"<html>inspected</html>\r\n\r\n", "fail"), (b"", "fail")):
+    for answer, verdict in (
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "pass"),
+        (b"HTTP/1.1 502 Bad\r\n\r\n", "fail"),
+        (b"<html>inspected</html>\r\n\r\n", "fail"),
+        (b"", "fail"),
+    ):
         port = net.gateway(net.azure(), refuse=answer)
         report = probe(net, net.proxy(lambda *_, port=port: port), GATEWAY)
         assert report.verdict == verdict, answer
@@ -203,8 +207,13 @@ def test_an_unknown_name_for_a_pattern_is_a_warning(net: Network) -> None:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "arcgateway", "preflight", *arguments], capture_output=True, text=True,
-                          timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "arcgateway", "preflight", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_the_commands_json_and_statuses_are_stable(net: Network, tmp_path: Path) -> None:
@@ -229,11 +238,17 @@ def test_the_commands_json_and_statuses_are_stable(net: Network, tmp_path: Path)
 def test_wrong_usage_is_status_1_and_one_line(tmp_path: Path) -> None:
     root = tmp_path / "root.der"
     root.write_bytes(b"\x30\x82\x01\x00\xff")
-    for arguments in ((), ("--proxy", "proxy:3128"), ("--proxy", "http://user:canary@proxy"),
-                      ("--proxy", "http://p:1", "--genuine-root", str(root)),
-                      ("--proxy", "http://p:1", "--genuine-root", str(tmp_path / "none")),
-                      ("--proxy", "http://p:1", "--endpoint", "host:port"), ("--proxy", "http://p:1", "--timeout", "0"),
-                      ("--proxy", "http://p:1", "--scenario", "nothing"), ("--proxy", "http://p:1", "--nothing")):
+    for arguments in (
+        (),
+        ("--proxy", "proxy:3128"),
+        ("--proxy", "http://user:canary@proxy"),
+        ("--proxy", "http://p:1", "--genuine-root", str(root)),
+        ("--proxy", "http://p:1", "--genuine-root", str(tmp_path / "none")),
+        ("--proxy", "http://p:1", "--endpoint", "host:port"),
+        ("--proxy", "http://p:1", "--timeout", "0"),
+        ("--proxy", "http://p:1", "--scenario", "nothing"),
+        ("--proxy", "http://p:1", "--nothing"),
+    ):
         done = command(*arguments)
         assert done.returncode == 1, arguments
         assert done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr

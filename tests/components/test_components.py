@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 import pytest
+
 from components import (
     ArcGateway,
     ConnectedCluster,

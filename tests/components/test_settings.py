@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+
 from components import settings
 from sandbox.home import PROJECT
 

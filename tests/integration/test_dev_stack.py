@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import Sandbox
+
 from sandbox.home import PROJECT
 
 PACK = ("--policy-pack", "policy")

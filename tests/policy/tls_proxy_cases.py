@@ -204,6 +204,13 @@ REFUSED = [
         "spec.egress[0].toPorts[0].terminatingTLS",
     ),
     Case("docker", LOCAL, {"create": "docker run -d -p 8080:8080 mitmproxy/mitmproxy mitmdump"}, "create"),
+    Case(
+        "one of two exempt, under ga",
+        LOCAL,
+        {"create": "docker run x/mitmproxy --ignore-hosts gw.arc.azure.com\ndocker run x/mitmproxy"},
+        "create",
+        GA,
+    ),
     Case("by hand", LOCAL, {"create": "nohup /opt/bin/mitmdump -p 8080 &"}, "create"),
     Case(
         "kubectl",

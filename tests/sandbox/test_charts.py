@@ -17,8 +17,8 @@ AGENTS, CHECKS = CHARTS / "azure-arc-k8sagents", CHARTS / "clusterdiagnosticchec
 
 REAL_AGENTS = {
     "clusterconnect-agent", "clusteridentityoperator", "cluster-metadata-operator", "config-agent",
-    "controller-manager", "extension-manager", "extension-events-collector", "flux-logs-agent", "kube-aad-proxy", "metrics-agent",
-    "resource-sync-agent", "logcollector",
+    "controller-manager", "extension-manager", "extension-events-collector", "flux-logs-agent",
+    "kube-aad-proxy", "metrics-agent", "resource-sync-agent", "logcollector",
 }  # fmt: skip
 IDENTITY = {
     "subscriptionId": "s",

@@ -10,14 +10,32 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from sandbox.certificates import certificates, issue
 from sandbox.environment import STACK_FILE, environment, exports, proxy_url, stack_file
 from sandbox.home import Home
 from sandbox.plugin_choice import DOUBLES, NoRealPlugins, choose, kind
 
-CONTRACT = """PATH PULUMI_BACKEND_URL PULUMI_CONFIG_PASSPHRASE PULUMI_HOME KUBECONFIG SANDBOX_ARM_URL ARM_METADATA_HOSTNAME
-ARM_SUBSCRIPTION_ID ARM_TENANT_ID ARM_CLIENT_ID ARM_CLIENT_SECRET AZURE_SUBSCRIPTION_ID AZURE_TENANT_ID AZURE_CLIENT_ID
-AZURE_CLIENT_SECRET SSL_CERT_FILE REQUESTS_CA_BUNDLE SANDBOX_PROXY_URL""".split()
+CONTRACT = [
+    "PATH",
+    "PULUMI_BACKEND_URL",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_HOME",
+    "KUBECONFIG",
+    "SANDBOX_ARM_URL",
+    "ARM_METADATA_HOSTNAME",
+    "ARM_SUBSCRIPTION_ID",
+    "ARM_TENANT_ID",
+    "ARM_CLIENT_ID",
+    "ARM_CLIENT_SECRET",
+    "AZURE_SUBSCRIPTION_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "SANDBOX_PROXY_URL",
+]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from sandbox.home import PROJECT, Home
 from sandbox.service import Service, listening
 from sandbox.services import release_taken_ports

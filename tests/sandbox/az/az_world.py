@@ -56,7 +56,7 @@ class World:
         calls: `(method, host, path with query, body)` of Azure's names, in order.
         kube: `(method, path)` of the API server.
         resources: ARM's by lower-case id.
-        answers: (status, body) in place of what would be answered, by (method, end of the path), each used up once.
+        answers: (status, body, headers) in place of the usual, by (method, end of the path), each used up once.
         log: of the precheck's pod.
         configmap: what installed agents say that they are.
     """
@@ -67,7 +67,7 @@ class World:
     kube: list[tuple[str, str]] = field(default_factory=list)
     created: list[Any] = field(default_factory=list)
     resources: dict[str, Any] = field(default_factory=dict)
-    answers: dict[tuple[str, str], list[tuple[int, Any]]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], list[tuple[Any, ...]]] = field(default_factory=dict)
     unregistered: set[str] = field(default_factory=set)
     log: str = ""
     configmap: dict[str, str] | None = None
@@ -129,8 +129,8 @@ async def _azure(world: World, request: web.Request) -> web.Response:
     world.calls.append((method, request.host, path, data))
     for (wanted, ending), answers in world.answers.items():
         if wanted == method and request.path.endswith(ending) and answers:
-            status, content = answers.pop(0)
-            return web.json_response(content, status=status)
+            status, content, *headers = answers.pop(0)
+            return web.json_response(content, status=status, headers=headers[0] if headers else None)
     if request.host.startswith("login."):
         return _login(request.path)
     if request.host.startswith("graph."):
@@ -171,8 +171,8 @@ def _arm(world: World, method: str, path: str, data: Any) -> web.Response:
     if path.startswith("/metadata/"):
         return web.json_response({"dataplaneEndpoints": {}})
     if path in ("/subscriptions", "/tenants"):
-        mine = {"subscriptionId": SUBSCRIPTION, "displayName": "Test", "state": "Enabled", "tenantId": TENANT}
-        return web.json_response({"value": [mine]})
+        one = {"subscriptionId": SUBSCRIPTION, "displayName": "Test", "state": "Enabled", "tenantId": TENANT}
+        return web.json_response({"value": [one]})
     if "/providers/" in path and path.count("/") == 4:
         namespace = path.rsplit("/", 1)[-1]
         kinds = [{"resourceType": "connectedClusters", "locations": ["East US", "West Europe"]}]
@@ -182,7 +182,7 @@ def _arm(world: World, method: str, path: str, data: Any) -> web.Response:
         return web.Response(status=204)
     if method in ("PUT", "PATCH"):
         there = world.resources.get(key, {})
-        mine = {"id": path, "name": path.rsplit("/", 1)[-1], **there, **data}
+        mine: dict[str, Any] = {"id": path, "name": path.rsplit("/", 1)[-1], **there, **data}
         mine["properties"] = {**there.get("properties", {}), **(data.get("properties") or {})}
         if "connectedClusters/" in path and "/settings/" not in path:
             mine["properties"] |= {"provisioningState": "Succeeded", "connectivityStatus": "Connecting"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 from az_world import LOGIN, SUBSCRIPTION, TENANT, World
 
@@ -80,15 +81,15 @@ def test_versions_and_extensions(outside: World) -> None:
 
 
 def test_trust_comes_from_the_bundle_alone(outside: World, tmp_path: Path) -> None:
-    (tmp_path / "other.pem").write_text("")
-    for variables, told in (
+    broken: tuple[tuple[dict[str, Any], str], ...] = (
         ({"REQUESTS_CA_BUNDLE": ""}, "Certificate verification failed for login.microsoftonline.com"),
         ({"REQUESTS_CA_BUNDLE": str(tmp_path / "none.pem")}, "none.pem (REQUESTS_CA_BUNDLE) can't be read"),
         (
             {"SANDBOX_PROXY_URL": "", "HTTPS_PROXY": "http://127.0.0.1:1"},
             "Failed to connect to login.microsoftonline.com",
         ),
-    ):
+    )
+    for variables, told in broken:
         done = outside.az(*LOGIN, **variables)
         assert done.returncode == 1
         assert told in done.stderr

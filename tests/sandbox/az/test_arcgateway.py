@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from az_world import GATEWAY, GROUP, LINK, World
 
 VERSION = "2024-07-31-preview"
@@ -43,6 +44,31 @@ def test_create_puts_what_the_real_one_puts_and_waits_for_the_end(world: World) 
         "resourceGroup": "arc-dev",
         "type": "Microsoft.HybridCompute/gateways",
     }
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "told"),
+    [
+        ({"status": "Succeeded"}, 0, ""),
+        ({"status": "Failed", "error": {"code": "Quota", "message": "five at most"}}, 1, "ERROR: (Quota) five at most"),
+        ({"status": "Canceled"}, 1, "ERROR: (Canceled) The operation ended as Canceled."),
+    ],
+)
+def test_a_long_operation_is_followed_to_its_end(world: World, end: dict[str, object], code: int, told: str) -> None:
+    follow = {"Azure-AsyncOperation": "https://management.azure.com/operation/1?api-version=x", "Retry-After": "0"}
+    world.answers["PUT", "/gateways/gw1"] = [(201, {**MADE, "properties": {}}, follow)]
+    again = {"Retry-After": "0"}
+    world.answers["GET", "/operation/1"] = [
+        (200, {"status": "Queued"}, again),
+        (200, {"status": "InProgress"}, again),
+        (200, end),
+    ]
+    world.resources[GATEWAY.lower()] = MADE
+    done = world.az("arcgateway", "create", *FLAGS, "-l", "eastus")
+    assert done.returncode == code
+    assert done.stderr.startswith(told)
+    assert world.asked()[1:4] == ["GET /operation/1"] * 3
+    assert len(world.calls) == (5 if code == 0 else 4)
 
 
 def test_without_a_location_the_groups_own_is_taken(world: World) -> None:

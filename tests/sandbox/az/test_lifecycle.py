@@ -6,14 +6,11 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from sandbox import world
-
-if TYPE_CHECKING:
-    from conftest import Sandbox
 
 pytestmark = pytest.mark.long
 
@@ -25,7 +22,7 @@ SKIP = "10.96.0.0/16,kubernetes.default.svc,.svc.cluster.local,.svc"
 class East:
     """The cluster, through `az` and `kubectl`."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Any) -> None:
         self.sandbox = sandbox
         self.proxy = sandbox.variables["SANDBOX_PROXY_URL"]
 
@@ -55,7 +52,7 @@ class East:
 
 
 @pytest.fixture(scope="module")
-def east(sandbox: Sandbox) -> Iterator[East]:
+def east(sandbox: Any) -> Iterator[East]:
     cluster = East(sandbox)
     cluster.az("delete", "--yes", "--force", check=False)
     yield cluster
@@ -63,7 +60,7 @@ def east(sandbox: Sandbox) -> Iterator[East]:
 
 
 @pytest.fixture(scope="module")
-def gateway(sandbox: Sandbox, east: East) -> Iterator[str]:
+def gateway(sandbox: Any, east: East) -> Iterator[str]:
     chosen = ("--name", "az-lifecycle", "--resource-group", world.RESOURCE_GROUP)
     made = sandbox.json("az", "arcgateway", "create", *chosen, "--location", world.LOCATION)
     assert made["provisioningState"] == "Succeeded"

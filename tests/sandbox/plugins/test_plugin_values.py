@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.plugins.changes import Kind, changes, root, transfer
@@ -25,6 +25,9 @@ from sandbox.plugins.values import (
     like,
     plain,
 )
+
+#: Without a time for each example: the machine may be busy.
+examples = settings(max_examples=50, deadline=None)
 
 SCALARS = st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.just(UNKNOWN)
 VALUES = st.recursive(
@@ -47,6 +50,7 @@ def message(fields: dict[str, Any]) -> struct_pb2.Struct:
     return json_format.ParseDict(fields, struct_pb2.Struct())
 
 
+@examples
 @given(MAPS)
 def test_what_is_encoded_is_decoded(properties: dict[str, Any]) -> None:
     assert decode(encode(properties)) == properties
@@ -94,6 +98,7 @@ def test_outputs_are_as_secret_as_their_inputs() -> None:
     }
 
 
+@examples
 @given(PLAIN_MAPS, PLAIN_MAPS)
 def test_no_difference_is_no_change(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert changes(old, old, lambda path: True) == {}
@@ -117,6 +122,7 @@ def test_paths_are_those_of_the_engine() -> None:
     assert has_unknowns(new)
 
 
+@examples
 @given(PLAIN_MAPS, PLAIN_MAPS)
 def test_a_transfer_of_nothing_changes_nothing_and_one_of_all_changes_all(
     old: dict[str, Any], new: dict[str, Any]
