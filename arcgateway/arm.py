@@ -138,7 +138,7 @@ class Arm:
             base,
             policies=[
                 core.UserAgentPolicy(base_user_agent=f"arc-gateway/{__version__}"),
-                # Only a broken connection is tried again here. What Azure answers is for the caller, who has a deadline.
+                # Only a broken connection is tried again here. Azure's answers are for the caller, who has a deadline.
                 core.RetryPolicy(retry_total=1, retry_status=0, retry_backoff_factor=0.5),
                 *policies,
             ],

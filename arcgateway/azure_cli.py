@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from arcgateway import workspace
 from arcgateway.az_failures import NOT_LOGGED_IN, classify
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId
@@ -153,11 +154,11 @@ class AzureCli:
         with _workspace(self._env, self._kubeconfig) as (folder, env):
             argv = [program, *_materialised(folder, arguments)]
             try:
-                return self._supervised(command, argv, env, folder, seconds)
+                return self._supervised(command, argv, env, seconds)
             except Failure as failure:
                 if NOT_LOGGED_IN not in failure.cause or not self._log_in(program, folder, env):
                     raise
-            return self._supervised(command, argv, env, folder, seconds)
+            return self._supervised(command, argv, env, seconds)
 
     def _log_in(self, program: str, folder: Path, env: dict[str, str]) -> bool:
         """Log the service principal of the environment in, into this call's configuration alone."""
@@ -179,10 +180,10 @@ class AzureCli:
             "--output",
             "none",
         ]
-        self._supervised("az login", [program, *_materialised(folder, words)], env, folder, 120)
+        self._supervised("az login", [program, *_materialised(folder, words)], env, 120)
         return True
 
-    def _supervised(self, command: str, argv: list[str], env: dict[str, str], folder: Path, seconds: float) -> str:
+    def _supervised(self, command: str, argv: list[str], env: dict[str, str], seconds: float) -> str:
         started = time.monotonic()
         process = subprocess.Popen(
             argv,
@@ -192,7 +193,7 @@ class AzureCli:
             stderr=subprocess.PIPE,
             **in_own_group(),  # type: ignore[call-overload]
         )
-        self._lifeline.started(process, lambda: shutil.rmtree(folder, ignore_errors=True))
+        self._lifeline.started(process)
         out: list[bytes] = []
         said: deque[str] = deque(maxlen=_OUTPUT_LINES)
         readers = [
@@ -309,8 +310,7 @@ def _materialised(folder: Path, arguments: Iterable[Argument]) -> Iterator[str]:
 
 @contextmanager
 def _workspace(base: Mapping[str, str], kubeconfig: Kubeconfig | None) -> Iterator[tuple[Path, dict[str, str]]]:
-    folder = Path(tempfile.mkdtemp(prefix="arcgateway-"))
-    try:
+    with workspace.folder() as folder:
         env = dict(base)
         configuration = folder / "azure"
         source = Path(env.get("AZURE_CONFIG_DIR") or Path(env.get("HOME") or Path.home()) / ".azure")
@@ -318,13 +318,8 @@ def _workspace(base: Mapping[str, str], kubeconfig: Kubeconfig | None) -> Iterat
         env["AZURE_CONFIG_DIR"] = str(configuration)
         env.setdefault("AZURE_EXTENSION_DIR", str(source / "cliextensions"))
         if kubeconfig is not None:
-            path = folder / "kubeconfig"
-            path.touch(mode=0o600)
-            path.write_text(kubeconfig.text)
-            env["KUBECONFIG"] = str(path)
+            env["KUBECONFIG"] = str(kubeconfig.write(folder))
         yield folder, env
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy_configuration(source: Path, target: Path) -> None:

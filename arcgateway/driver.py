@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from arcgateway import driver_settings
+from arcgateway import driver_settings, workspace
 from arcgateway.errors import Failure
 from arcgateway.lifeline import Lifeline
 from arcgateway.redaction import Redactor
@@ -42,7 +42,7 @@ def run(
         if verb == "probe":
             from arcgateway.proof import prove
 
-            return prove(settings, tell)
+            return prove(settings, tell, whole=False)
         from arcgateway.operations import Operations
 
         outcome: dict[str, Any] | None = getattr(Operations(settings, env, redact, tell, lifeline), verb)()
@@ -60,6 +60,7 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
     if len(arguments) != 1 or arguments[0] not in VERBS:
         progress(f"the driver takes one word, one of {', '.join(VERBS)}")
         return 1
+    workspace.sweep()
     lifeline = Lifeline()
     lifeline.watch()
     try:

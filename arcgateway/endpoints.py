@@ -111,6 +111,14 @@ def required(
     return _rows(key, fields, chosen, _checked_edition(edition), frozenset(hops))
 
 
+def common(region: str, scenarios: Iterable[str] = (), edition: Edition = "both") -> tuple[Endpoint, ...]:
+    """The names that clusters need with a gateway and without one alike. Takes the arguments of `required`."""
+    chosen = tuple(scenarios)
+    before = {(row.host, row.port) for row in required(None, region, chosen, edition)}
+    with_any = required("any.gw.arc.azure.com", region, chosen, edition)
+    return tuple(row for row in with_any if (row.host, row.port) in before)
+
+
 def removable(
     gateway_endpoint: str,
     region: str,

@@ -8,7 +8,6 @@ import ipaddress
 import json
 import shutil
 import subprocess
-import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from arcgateway import workspace
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId
 from arcgateway.kubeconfig import Kubeconfig
@@ -102,10 +102,8 @@ class Cluster:
             Unreachable: the cluster does not answer or refuses the credentials.
             Failure: there is no kubectl.
         """
-        with tempfile.TemporaryDirectory(prefix="arcgateway-") as folder:
-            path = Path(folder) / "kubeconfig"
-            path.touch(mode=0o600)
-            path.write_text(self.kubeconfig.text)
+        with workspace.folder() as folder:
+            path = self.kubeconfig.write(folder)
             with ThreadPoolExecutor(max_workers=3) as pool:
                 objects = pool.submit(self._get, path, "deployments,configmaps", "--namespace", NAMESPACE)
                 of_helm = ("--namespace", RELEASE_NAMESPACE, "--selector", "owner=helm,name=azure-arc")

@@ -28,6 +28,13 @@ class Kubeconfig:
     api_server: str
     text: str
 
+    def write(self, folder: Path) -> Path:
+        """Write it into a folder, readable by its owner alone."""
+        path = folder / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(self.text)
+        return path
+
 
 def read(context: str | None, env: Mapping[str, str]) -> Kubeconfig:
     """The given context, or the current one, of the files that KUBECONFIG names (by default ~/.kube/config).

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+
+from arcgateway import workspace
 
 #: Set by the launcher: process ids, parted by blanks, whose end is ours.
 ANCESTORS = "ARCGATEWAY_ANCESTORS"
@@ -32,7 +34,6 @@ class Lifeline:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started: dict[int, subprocess.Popen[bytes]] = {}
-        self._cleanups: dict[int, Callable[[], object]] = {}
 
     def watch(self, ancestors: Iterable[int] | None = None) -> None:
         """Start to watch the given processes, by default the direct parent and what the launcher handed over."""
@@ -45,25 +46,22 @@ class Lifeline:
 
         threading.Thread(target=until_gone, name="lifeline", daemon=True).start()
 
-    def started(self, process: subprocess.Popen[bytes], cleanup: Callable[[], object]) -> None:
-        """Take along this process and its group; `cleanup` removes what it must not leave behind."""
+    def started(self, process: subprocess.Popen[bytes]) -> None:
+        """Take along this process and its group."""
         with self._lock:
             self._started[process.pid] = process
-            self._cleanups[process.pid] = cleanup
 
     def finished(self, process: subprocess.Popen[bytes]) -> None:
         """The process has ended by itself."""
         with self._lock:
             self._started.pop(process.pid, None)
-            self._cleanups.pop(process.pid, None)
 
     def end(self, status: int) -> None:
         """Stop all that was started, then this process, at once and without a word: nobody is left to read it."""
         with self._lock:
             for process in self._started.values():
                 stop_group(process, GRACE_SECONDS)
-            for cleanup in self._cleanups.values():
-                cleanup()
+            workspace.remove_all()
             os._exit(status)
 
 

@@ -9,8 +9,14 @@ from arcgateway.driver_settings import DriverSettings
 from arcgateway.errors import Failure
 
 
-def prove(settings: DriverSettings, progress: Callable[[str], None]) -> dict[str, Any]:
+def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: bool = True) -> dict[str, Any]:
     """See to a verdict on the network that is fresh in this update.
+
+    Args:
+        settings: through which proxies, for which region, scenarios and gateway.
+        progress: takes one line at a time.
+        whole: with no gateway in the settings, probe all that a cluster without one needs; else only what clusters
+            need with and without one, as a proxy is proved before it is known which it will serve.
 
     Returns:
         What `probe` prints.
@@ -26,7 +32,10 @@ def prove(settings: DriverSettings, progress: Callable[[str], None]) -> dict[str
 
     if not settings.location:
         raise Failure("ARC_LOCATION is not set, and the endpoints depend on it", "give the cluster or proxy a location")
-    rows = endpoints.required(settings.gateway_endpoint, settings.location, settings.scenarios)
+    if whole or settings.gateway_endpoint:
+        rows = endpoints.required(settings.gateway_endpoint, settings.location, settings.scenarios)
+    else:
+        rows = endpoints.common(settings.location, settings.scenarios)
     report, fresh = verdicts.shared(
         rows,
         settings.proxy,

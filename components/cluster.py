@@ -131,7 +131,7 @@ class ConnectedCluster(_Cluster):
 
 
 class GatewayAssociation(_Cluster):
-    """An existing connected cluster that is to use a gateway. Removing it disables the gateway and leaves the cluster."""
+    """An existing connected cluster that is to use a gateway. Removing it disables the gateway; the cluster stays."""
 
     def __init__(self, name: str, args: GatewayAssociationArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         super().__init__(name, args, opts)

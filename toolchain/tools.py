@@ -27,7 +27,8 @@ def ready(shop: Workshop, tool: Tool, records: dict[str, Record]) -> Record | No
     record = records.get(tool.name)
     if record is None or not record.current(basis(shop, tool)):
         return None
-    return record if mark_of(shop.folder.bin / tool.name) else None
+    link, place = shop.folder.bin / tool.name, _place(shop, tool, record, records)
+    return record if mark_of(link) and link.resolve() == place.resolve() else None
 
 
 def provide(shop: Workshop, tool: Tool, go: Callable[[], Path]) -> Record:
@@ -40,13 +41,19 @@ def provide(shop: Workshop, tool: Tool, go: Callable[[], Path]) -> Record:
         ToolchainError: it cannot be had in any way.
     """
     record = _beside(shop, tool) or _found(shop, tool) or _made_earlier(shop, tool) or _made(shop, tool, go)
-    path = Path(record.path)
-    owner = shop.folder.records().get(tool.beside)
-    if owner and record.origin != "path" and Path(owner.path).is_relative_to(shop.folder.root):
-        path = _put_beside(path, Path(owner.path))
-    shop.folder.link(tool.name, path)
+    place = _place(shop, tool, record, shop.folder.records())
+    _put(Path(record.path), place)
+    shop.folder.link(tool.name, place)
     shop.folder.keep(record)
     return record
+
+
+def _place(shop: Workshop, tool: Tool, record: Record, records: dict[str, Record]) -> Path:
+    """Where a tool is started from: beside its owner, where the engine expects a language host, and else warns."""
+    owner = records.get(tool.beside)
+    if owner and record.origin != "path" and Path(owner.path).is_relative_to(shop.folder.root):
+        return Path(owner.path).with_name(tool.name)
+    return Path(record.path)
 
 
 def _record(shop: Workshop, tool: Tool, version: str, origin: str, path: Path, note: str = "") -> Record:
@@ -126,15 +133,13 @@ def _defect(tool: Tool, program: Path) -> str:
     return "" if version == tool.version else f"it says that it is {version or 'of no version'}, not {tool.version}"
 
 
-def _put_beside(program: Path, owner: Path) -> Path:
-    """The same file beside its owner, where the engine expects a language host and else warns of it."""
-    place = owner.with_name(program.name)
+def _put(program: Path, place: Path) -> None:
+    """Make a program's file appear at another place, too."""
     if place == program:
-        return place
+        return
     aside = place.with_name(f".{place.name}")
     aside.unlink(missing_ok=True)
     os.link(program, aside)
     aside.replace(place)
     # A rename between two links of one file does nothing, and leaves both.
     aside.unlink(missing_ok=True)
-    return place

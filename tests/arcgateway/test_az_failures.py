@@ -20,8 +20,8 @@ from arcgateway.redaction import Redactor
         ("ERROR: (TooManyRequests) slow down. Retry-After: 17", True, "slow down"),
         ("ERROR: ('Connection aborted.', RemoteDisconnected('Remote end closed'))", True, "connection was lost"),
         (
-            "ERROR: Unable to install helm release: Error: UPGRADE FAILED: another operation (install/upgrade/rollback) "
-            "is in progress",
+            "ERROR: Unable to install helm release: Error: UPGRADE FAILED: another operation "
+            "(install/upgrade/rollback) is in progress",
             True,
             "another operation",
         ),

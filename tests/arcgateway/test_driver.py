@@ -399,6 +399,9 @@ def test_the_preflight_stops_a_run_before_it_writes_and_is_made_once(scene: Worl
             "proxy": f"http://127.0.0.1:{port}",
             "endpoints": 9,
         }
+        both = drive(scene, "probe", **{**env, "ARC_PREFLIGHT": "warn", "ARC_GATEWAY_ENDPOINT": ""})
+        assert passed(both)["endpoints"] == 7
+        probed += 7
         hosts.clear()
         hosts["abc.gw.arc.azure.com"] = gateway
         env["ARC_SCENARIOS"] = "key-vault"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcgateway.endpoints import EDITIONS, covers, region_code, removable, required, scenarios
+from arcgateway.endpoints import EDITIONS, common, covers, region_code, removable, required, scenarios
 
 GATEWAY = "abc.gw.arc.azure.com"
 NINE = [
@@ -112,6 +112,10 @@ def test_every_row_can_be_probed_and_says_where_it_is_from(region: str, chosen: 
         assert "*" not in row.probe and "{" not in row.probe + row.host
         assert covers(row.host, row.probe), "a pattern is probed by a name that it admits"
         assert row.source.startswith("https://") and date.fromisoformat(row.checked) and row.purpose
+
+
+def test_what_a_proxy_must_admit_whatever_it_will_serve() -> None:
+    assert hosts(common("eastus")) == [host for host in NINE if host not in (GATEWAY, "eastus.obo.arc.azure.com")]
 
 
 def test_both_editions_together_hold_each() -> None:

@@ -58,6 +58,15 @@ def test_a_pulumi_that_is_built_anew_gets_its_hosts_back(machine: Machine) -> No
         assert (machine.project / ".local/toolchain/bin" / name).exists()
 
 
+def test_a_host_that_was_there_before_pulumi_moves_beside_it(machine: Machine) -> None:
+    rows = [tool("pulumi"), tool("pulumi-language-yaml", ask=(), beside="pulumi")]
+    machine.engine(*rows).provide(["pulumi-language-yaml"])
+    machine.engine(*rows).provide(["pulumi"])
+    linked = (machine.project / ".local/toolchain/bin/pulumi-language-yaml").resolve()
+    assert linked.parent == machine.project / ".local/toolchain/pulumi-2.0.0/bin"
+    assert machine.builds() == ["example.com/pulumi-language-yaml", "example.com/pulumi"]
+
+
 def test_a_plugin_that_pulumi_keeps_is_used_if_its_folder_says_the_right_version(machine: Machine) -> None:
     for version in ("1.2.0", "1.8.0"):
         machine.program("pulumi-resource-fake", "", machine.home / f"plugins/resource-fake-v{version}")
