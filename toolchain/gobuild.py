@@ -23,6 +23,8 @@ def variables(environment: Mapping[str, str], scratch: Path) -> dict[str, str]:
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
         "GOWORK": "off",
+        # No C compiler is needed, and the programs run on any Linux of their processor.
+        "CGO_ENABLED": "0",
         "GOTMPDIR": str(scratch),
         "TMPDIR": str(scratch),
     }
@@ -31,7 +33,8 @@ def variables(environment: Mapping[str, str], scratch: Path) -> dict[str, str]:
 def command(go: Path, tool: Tool, build: GoBuild, target: Path) -> list[str]:
     """The command that writes the program into `target`."""
     linked = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
-    return [str(go), "build", "-ldflags", linked, "-o", str(target / tool.name), build.package]
+    # The linker strips what debuggers read, so the compiler need not write it.
+    return [str(go), "build", "-gcflags=all=-dwarf=false", "-ldflags", linked, "-o", str(target / tool.name), build.package]
 
 
 def build(tool: Tool, go: Path, modules: Path, aside: Path, children: Children, environment: Mapping[str, str]) -> None:

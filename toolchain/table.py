@@ -109,11 +109,11 @@ def _kubernetes(name: str, accepts: Range, *ask: str) -> Tool:
         accepts,
         ask,
         Download(url, f"{url}.sha256"),
-        GoBuild("cluster", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_VERSION),
+        GoBuild("kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_VERSION),
     )
 
 
-#: In the order of their making: what the cluster and the engine need comes first, and what shares a go.mod in a row.
+#: In the order of their making: what the cluster and the engine need comes first.
 TOOLS: tuple[Tool, ...] = (
     Tool(
         "etcd",
@@ -125,7 +125,7 @@ TOOLS: tuple[Tool, ...] = (
             "https://github.com/etcd-io/etcd/releases/download/v{version}/SHA256SUMS",
             folder="etcd-v{version}-{os}-{arch}",
         ),
-        GoBuild("cluster", "go.etcd.io/etcd/server/v3"),
+        GoBuild("kubernetes", "go.etcd.io/etcd/server/v3"),
     ),
     _kubernetes("kube-apiserver", Range((1, 33), (1, 34)), "--version"),
     _kubernetes("kubectl", Range((1, 33), (1, 35)), "version", "--client"),

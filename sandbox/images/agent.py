@@ -47,9 +47,8 @@ def resolve(name: str, hosts_file: str | None) -> str:
     return hosts[name]
 
 
-def connection(host: str, env: Mapping[str, str]) -> tuple[http.client.HTTPSConnection, str]:
+def connection(host: str, env: Mapping[str, str], context: ssl.SSLContext) -> tuple[http.client.HTTPSConnection, str]:
     """A connection to `host` that is not open yet, and its way in words, without credentials."""
-    context = ssl.create_default_context(cafile=env.get("SSL_CERT_FILE"))
     proxy = urlsplit(env.get("AGENT_PROXY") or env.get("HTTPS_PROXY") or "")
     if not proxy.hostname:
         return http.client.HTTPSConnection(host, timeout=TIMEOUT, context=context), "directly"
@@ -61,9 +60,8 @@ def connection(host: str, env: Mapping[str, str]) -> tuple[http.client.HTTPSConn
     return made, f"through {proxy.scheme}://{proxy.hostname}:{proxy.port or 80}"
 
 
-def kubernetes_version(env: Mapping[str, str]) -> str:
+def kubernetes_version(env: Mapping[str, str], context: ssl.SSLContext) -> str:
     """What the cluster's API server says it is, e.g. `1.33.4`."""
-    context = ssl.create_default_context(cafile=env.get("SSL_CERT_FILE"))
     host, port = env["KUBERNETES_SERVICE_HOST"], int(env["KUBERNETES_SERVICE_PORT"])
     asked = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
     try:
@@ -74,7 +72,7 @@ def kubernetes_version(env: Mapping[str, str]) -> str:
         asked.close()
 
 
-def beat(env: Mapping[str, str]) -> str:
+def beat(env: Mapping[str, str], context: ssl.SSLContext, version: str) -> str:
     """Send one heartbeat.
 
     Returns:
@@ -87,11 +85,11 @@ def beat(env: Mapping[str, str]) -> str:
     body = {
         "resourceId": env["CLUSTER_RESOURCE_ID"],
         "agentVersion": env["AGENT_VERSION"],
-        "kubernetesVersion": kubernetes_version(env),
+        "kubernetesVersion": version,
         "totalNodeCount": NODES,
     }
     started = time.monotonic()
-    way, words = connection(host, env)
+    way, words = connection(host, env, context)
     try:
         headers = {"Content-Type": "application/json", "Connection": "close"}
         way.request("POST", "/azure-arc-k8sagents/heartbeat", json.dumps(body), headers)
@@ -114,10 +112,14 @@ def main() -> None:
     if missing:
         say(f"cannot send heartbeats: the environment lacks {', '.join(missing)}")
         sys.exit(1)
+    # Made and asked once, because reading the roots is what a heartbeat would cost most.
+    context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+    version = ""
     retry = FIRST_RETRY
     while True:
         try:
-            say(f"heartbeat: {beat(os.environ)}")
+            version = version or kubernetes_version(os.environ, context)
+            say(f"heartbeat: {beat(os.environ, context, version)}")
             pause, retry = INTERVAL, FIRST_RETRY
         except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
             pause, retry = retry, min(retry * 2, INTERVAL)

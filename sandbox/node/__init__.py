@@ -24,7 +24,8 @@ def services(home: Home) -> list[Service]:
             name=f"node-{cluster}",
             argv=(sys.executable, "-m", "sandbox.node", "--cluster", cluster),
             ready=answering(f"https://127.0.0.1:{home.port(f'node-{cluster}')}/healthz", root),
-            after=(f"apiserver-{cluster}",),
+            # It loads while the API server does, and tries until that answers.
+            after=("etcd",),
             prepare=partial(_prepare, home, cluster),
             ports=(f"node-{cluster}",),
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import shutil
 from collections.abc import Coroutine
 from typing import Any
 
 from sandbox.node import hosts
+from sandbox.node.addresses import Addresses
 from sandbox.node.api import MERGE_PATCH, ApiError, Away
 from sandbox.node.container import Ground
 from sandbox.node.pod import NoLog, PodWorker
@@ -37,8 +37,7 @@ class Kubelet:
         self._pods: dict[str, Json] = {}
         self._services: dict[str, Json] = {}
         self._workers: dict[str, PodWorker] = {}
-        self._addresses: dict[str, str] = {}
-        self._numbers = itertools.cycle(range(2, 0xFFFF))
+        self._addresses = Addresses(ground.settings.network)
         self._binding: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._naming: asyncio.TimerHandle | None = None
@@ -106,7 +105,7 @@ class Kubelet:
             if uid in self._workers:
                 self._workers[uid].update(pod)
             else:
-                worker = PodWorker(self._ground, pod, self._address(pod))
+                worker = PodWorker(self._ground, pod, self._addresses.claim(uid, pod["status"].get("podIP", "")))
                 self._workers[uid] = worker
                 self._spawn(worker.run())
 
@@ -123,18 +122,8 @@ class Kubelet:
         """Remove what is left of a pod when the last of its processes has ended."""
         while worker.active:
             await asyncio.sleep(SETTLE)
-        self._addresses.pop(uid, None)
+        self._addresses.release(uid)
         shutil.rmtree(worker.folder, ignore_errors=True)
-
-    def _address(self, pod: Json) -> str:
-        uid, before = pod["metadata"]["uid"], pod.get("status", {}).get("podIP", "")
-        taken = set(self._addresses.values())
-        if before.startswith(f"127.{self._settings.network}.") and before not in taken:
-            self._addresses[uid] = before
-        else:
-            made = (f"127.{self._settings.network}.{number >> 8}.{number & 255}" for number in self._numbers)
-            self._addresses[uid] = next(address for address in made if address not in taken)
-        return self._addresses[uid]
 
     async def _bind(self, pod: Json) -> None:
         """There is no scheduler: every pod that this node's labels suit is this node's."""

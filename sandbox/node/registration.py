@@ -16,7 +16,7 @@ from sandbox.node.status import timestamp
 #: Seconds between two renewals; the controller manager allows 120 (sandbox/cluster.py).
 RENEWAL = 30.0
 LEASE_SECONDS = 120
-RETRY = 0.5
+RETRY = 0.2
 
 VERSION = "v1.33.4"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.images import IMAGES, find, repository
 from sandbox.node import hosts, logs, volumes
+from sandbox.node.addresses import Addresses
 from sandbox.node.expand import Missing, NotSupported, environment, expand, field, rewrite
 from sandbox.node.logs import LogRequest, LogWriter
 from sandbox.node.server import log_request
@@ -95,6 +96,19 @@ def test_host_path_is_not_of_this_machine(tmp_path: Path) -> None:
     volumes.materialise(pod, tmp_path / "pod", tmp_path / "host", {}, {})
     (tmp_path / "pod/logs/x").write_text("here")
     assert (tmp_path / "host/var/log/x").read_text() == "here"
+
+
+def test_addresses_of_two_nodes_never_meet() -> None:
+    one, other = Addresses(99), Addresses(99)
+    given = [one.claim("a", ""), other.claim("b", ""), one.claim("c", ""), other.claim("d", "127.99.7.7")]
+    assert len(set(given)) == 4 and given[3] == "127.99.7.7"
+    assert one.claim("e", "127.99.7.7") not in given
+    other.release("d")
+    assert one.claim("f", "127.99.7.7") == "127.99.7.7"
+    assert one.claim("g", "10.0.0.1").startswith("127.99.")
+    for uid in "abcdefg":
+        one.release(uid)
+        other.release(uid)
 
 
 def ended(code: int) -> dict[str, Any]:
