@@ -24,10 +24,10 @@ status: ## What runs, and where
 	@$(VENV) -m sandbox status
 
 test: toolchain check ## The suite of every day
-	@$(VENV) -m pytest -q -m "not long"
+	@$(VENV) -m pytest -q -n auto --dist loadfile -m "not long"
 
 test-long: toolchain ## The rest: every direction, foreign clients, faults
-	@$(VENV) -m pytest -q -m long
+	@$(VENV) -m pytest -q -n auto --dist loadfile -m long
 
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .

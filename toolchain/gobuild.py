@@ -34,7 +34,16 @@ def command(go: Path, tool: Tool, build: GoBuild, target: Path) -> list[str]:
     """The command that writes the program into `target`."""
     linked = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
     # The linker strips what debuggers read, so the compiler need not write it.
-    return [str(go), "build", "-gcflags=all=-dwarf=false", "-ldflags", linked, "-o", str(target / tool.name), build.package]
+    return [
+        str(go),
+        "build",
+        "-gcflags=all=-dwarf=false",
+        "-ldflags",
+        linked,
+        "-o",
+        str(target / tool.name),
+        build.package,
+    ]
 
 
 def build(tool: Tool, go: Path, modules: Path, aside: Path, children: Children, environment: Mapping[str, str]) -> None:

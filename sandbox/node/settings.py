@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.home import Home
+from sandbox.world import EAST, WEST
 
 Json = dict[str, Any]
 
 #: Second byte of the pods' loopback addresses. Clusters that are not named here share the last one.
-NETWORKS = {"east": 10, "west": 20}
+NETWORKS = {EAST: 10, WEST: 20}
 OTHER_NETWORK = 30
 
 
