@@ -11,23 +11,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from sandbox import plugin_choice, proxies, seed
+from sandbox import plugin_choice, seed
 from sandbox.environment import STACK, environment, exports, follow_stack_file, stack_file
 from sandbox.home import PROJECT, Home, MissingTool
-from sandbox.services import release_taken_ports, services
 from sandbox.supervisor import STATUS, AlreadyRunning, SandboxFailed, Supervisor, held, holder
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UP_LIMIT = 120.0  # seconds until `up` stops waiting
 DOWN_LIMIT = 30.0
 
-progress = Console(stderr=True, highlight=False)
+
+@cache
+def progress() -> Console:
+    """Where progress goes. Made when first used: `env` and `exec` are quicker without."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
 
 
 @click.group(help=__doc__)
@@ -62,9 +69,11 @@ def up(home: Home, choice: plugin_choice.Choice) -> None:
 @click.pass_obj
 def run(home: Home) -> None:
     """Run the services in the foreground until Ctrl-C; `up` does this in the background."""
+    from sandbox.services import release_taken_ports, services  # every part's modules: for this command alone
+
     with held(home):
         for note in release_taken_ports(home):
-            progress.print(note)
+            progress().print(note)
         runner = Supervisor(home, services(home))
         threading.Thread(target=follow_stack_file, args=(home,), name="stack file", daemon=True).start()
         runner.run()
@@ -77,7 +86,7 @@ def down(home: Home, destroy: bool) -> None:
     """Stop everything. The state stays, and the next `up` goes on from it."""
     pid = holder(home)
     if pid is None:
-        progress.print("sandbox  not running")
+        progress().print("sandbox  not running")
         return
     if destroy and seed.stack_exists(home):
         stack_file(home)
@@ -102,6 +111,9 @@ def status(home: Home, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("service", "state", "pid", "ready after", "restarts", box=None)
     for name, service in found["services"].items():
         seconds = service["seconds"]
@@ -140,6 +152,8 @@ def execute(home: Home, argv: tuple[str, ...]) -> None:
 
 
 def _status(home: Home) -> dict[str, Any]:
+    from sandbox import proxies
+
     pid = holder(home)
     try:
         services_now = json.loads((home.root / STATUS).read_text())["services"]
@@ -209,10 +223,10 @@ def _step(name: str) -> Iterator[Callable[[str], None]]:
     """One line per step with how long it took, and what it said of itself."""
     said: list[str] = []
     started = time.monotonic()
-    with progress.status(f"sandbox  {name} ..."):
+    with progress().status(f"sandbox  {name} ..."):
         yield said.append
     seconds = time.monotonic() - started
-    progress.print(f"sandbox  {name:28} {seconds:5.1f} s  {'; '.join(said)}".rstrip())
+    progress().print(f"sandbox  {name:28} {seconds:5.1f} s  {'; '.join(said)}".rstrip())
 
 
 if __name__ == "__main__":

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import certifi
-import trustme
-
 from sandbox.home import Home
 
 #: What the local Azure answers for. A wildcard covers one label.
@@ -63,6 +60,8 @@ def certificates(home: Home) -> Certificates:
     folder = home.folder("certificates")
     files = Certificates(folder / "root.pem", folder / "bundle.pem", folder / "azure.pem", folder / "azure.key")
     if not files.bundle.exists():
+        import trustme  # only here: most commands find the certificates made
+
         authority = trustme.CA(organization_name="Arc gateway sandbox")
         home.write("certificates/root.key", authority.private_key_pem.bytes().decode())
         leaf = authority.issue_cert(*AZURE_NAMES, *LOCAL_NAMES, common_name="Azure in the sandbox")
@@ -78,6 +77,8 @@ def issue(home: Home, name: str, *hosts: str) -> tuple[Path, Path]:
     files = certificates(home)
     chain, key = files.root.with_name(f"{name}.pem"), files.root.with_name(f"{name}.key")
     if not chain.exists():
+        import trustme
+
         authority = trustme.CA.from_pem(files.root.read_bytes(), files.root.with_name("root.key").read_bytes())
         leaf = authority.issue_cert(*hosts, common_name=name)
         home.write(f"certificates/{name}.key", leaf.private_key_pem.bytes().decode())
@@ -86,6 +87,8 @@ def issue(home: Home, name: str, *hosts: str) -> tuple[Path, Path]:
 
 
 def _public_roots() -> str:
+    import certifi
+
     for path in (*map(Path, SYSTEM_BUNDLES), Path(certifi.where())):
         if path.exists():
             return path.read_text().rstrip("\n") + "\n"

@@ -8,7 +8,9 @@ Exit codes: 0, 1 for an error that was not shown, 32 for one that the engine has
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
+import json
 import logging
 import os
 import runpy
@@ -41,12 +43,18 @@ def end_with_parent(parent: int) -> None:
 
 
 def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
-    """Run a program (`PROGRAM ARGUMENT...`), or become another one (`--become PARENT COMMAND...`)."""
+    """Run a program (`PROGRAM ARGUMENT...`), become another one (`--become PARENT COMMAND...`),
+    or wait for the order to run one (`--stand-by PARENT`)."""
     if arguments[:1] == ["--become"]:
         end_with_parent(int(arguments[1]))
         os.execv(arguments[2], arguments[2:])
-    end_with_parent(int(environment.pop("PULUMI_LANGUAGE_HOST_PID")))
     del sys.path[0]  # this file's folder: its modules are none of the program's business
+    if arguments[:1] == ["--stand-by"]:
+        end_with_parent(int(arguments[1]))
+        arguments = _stand_by(environment)
+        if not arguments:
+            return 0  # the engine wanted no program after all
+    end_with_parent(int(environment.pop("PULUMI_LANGUAGE_HOST_PID")))
     try:
         import pulumi  # noqa: F401  # looked at here, where a missing SDK can be explained
     except ImportError:
@@ -57,6 +65,18 @@ def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
         )
         return 1
     return _run(arguments[0], arguments[1:], environment)
+
+
+def _stand_by(environment: MutableMapping[str, str]) -> list[str]:
+    """Import what every program needs, then wait for the order on standard input; returns the arguments in it."""
+    with contextlib.suppress(ImportError):
+        import pulumi  # noqa: F401
+    order = json.loads(sys.stdin.buffer.read() or "{}")
+    if order:
+        environment.clear()
+        environment.update(order["environment"])
+        os.chdir(order["folder"])
+    return list(order.get("arguments", []))
 
 
 def _run(program: str, arguments: list[str], environment: Mapping[str, str]) -> int:

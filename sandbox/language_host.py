@@ -7,6 +7,7 @@ code: for `pulumi convert` and `pulumi package gen-sdk` the official host is nee
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -31,7 +32,7 @@ if __package__ in (None, ""):
 
 from sandbox.language_environment import Environment, EnvironmentProblem  # noqa: E402
 from sandbox.language_exec import SHOWN  # noqa: E402
-from sandbox.language_processes import EXEC, GRACE, Children, bound, end  # noqa: E402
+from sandbox.language_processes import GRACE, Children, Standby, bound, end  # noqa: E402
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
 
@@ -85,6 +86,7 @@ class LanguageHost(service.LanguageRuntimeServicer):  # type: ignore[misc,name-d
         self._engine = engine
         self.programs = Children()
         self.plugins = Children()
+        self._standby = Standby(self.programs)
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._engine = request.engine_address or self._engine
@@ -94,6 +96,12 @@ class LanguageHost(service.LanguageRuntimeServicer):  # type: ignore[misc,name-d
         return plugin.PluginInfo()
 
     def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """None: the engine asks plugins by their names. It asks this before it runs the program, so get ready."""
+        with contextlib.suppress(EnvironmentProblem, OSError):
+            environment = Environment.of(request.info, plugin=False)
+            self._standby.prepare(
+                environment.python(), environment.variables(os.environ), request.info.program_directory
+            )
         return language.GetRequiredPackagesResponse()
 
     def GetRequiredPlugins(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -130,9 +138,9 @@ class LanguageHost(service.LanguageRuntimeServicer):  # type: ignore[misc,name-d
     def Run(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Run a program to its end; its output goes where this host's goes, which is where the engine reads it."""
         environment, python = self._python(request.info, context, plugin=False)
-        command = [python, "-u", str(EXEC), request.info.entry_point or ".", *request.args]
         variables = environment.variables(os.environ) | self._variables(request)
-        child = self.programs.start(command, env=variables, cwd=request.pwd or None)
+        arguments = [request.info.entry_point or ".", *request.args]
+        child = self._standby.run(python, arguments, variables, request.pwd or request.info.program_directory)
         context.add_callback(lambda: end(child))
         code = child.wait()
         self.programs.forget(child)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,8 @@ class Children:
         with self._lock:
             if self._closed:
                 raise OSError("the language host is stopping")
-            child: subprocess.Popen[bytes] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, process_group=0, **options
-            )
+            options.setdefault("stdin", subprocess.DEVNULL)
+            child: subprocess.Popen[bytes] = subprocess.Popen(command, process_group=0, **options)
             self._running.add(child)
         return child
 
@@ -58,6 +59,35 @@ class Children:
         deadline = time.monotonic() + GRACE
         for child in running:
             end(child, deadline - time.monotonic())
+
+
+class Standby:
+    """A Python that imports the SDK, a second's work, while the engine still loads plugins and policy packs.
+
+    It waits for the order to run a program: then one process has done both, and the program starts at once.
+    """
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._waiting: tuple[str, subprocess.Popen[bytes]] | None = None
+
+    def prepare(self, python: str, env: Mapping[str, str], cwd: str) -> None:
+        """Start one with this Python, unless one waits already."""
+        if self._waiting is None:
+            command = [python, "-u", str(EXEC), "--stand-by", str(os.getpid())]
+            child = self._children.start(command, env=env, cwd=cwd, stdin=subprocess.PIPE)
+            self._waiting = python, child
+
+    def run(self, python: str, arguments: list[str], env: Mapping[str, str], cwd: str) -> subprocess.Popen[bytes]:
+        """Run a program by the one that waits, or by a new one where none does."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting[0] == python and waiting[1].poll() is None:
+            child = waiting[1]
+            assert child.stdin is not None
+            with contextlib.suppress(BrokenPipeError), child.stdin as order:
+                order.write(json.dumps({"arguments": arguments, "environment": dict(env), "folder": cwd}).encode())
+            return child
+        return self._children.start([python, "-u", str(EXEC), *arguments], env=env, cwd=cwd)
 
 
 def end(child: subprocess.Popen[bytes], grace: float = GRACE) -> None:
