@@ -25,6 +25,8 @@ def variables(environment: Mapping[str, str], scratch: Path) -> dict[str, str]:
         "GOWORK": "off",
         # No C compiler is needed, and the programs run on any Linux of their processor.
         "CGO_ENABLED": "0",
+        # The compiler collects its garbage less often: a seventh less work, for some hundred MB more memory.
+        "GOGC": "400",
         "GOTMPDIR": str(scratch),
         "TMPDIR": str(scratch),
     }
