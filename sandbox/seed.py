@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
+
+import psutil
 
 from sandbox import world
 from sandbox.environment import STACK, environment, proxy_url, stack_file
@@ -14,6 +17,11 @@ Say = Callable[[str], None]
 
 #: What the existing cluster's agents reach without the proxy: less than the stack declares, so that it has to say more.
 SKIP_RANGE = "10.97.0.0/16,kubernetes.default.svc,.svc.cluster.local,.svc"
+
+CLUSTER_OPTIONS = (
+    *("--resource-group", world.RESOURCE_GROUP, "--kube-context", world.WEST),
+    *("--only-show-errors", "--output", "none"),
+)
 
 LIMIT = 180.0  # seconds for one command
 
@@ -49,24 +57,33 @@ def _login(home: Home, say: Say) -> None:
 
 def _connect_existing(home: Home, say: Say) -> None:
     """Connect the second cluster without a gateway, the way it would have been before there was one."""
-    done = home.root / "west-connected"
+    done, begun = home.root / "west-connected", home.root / "west-connecting"
     if done.exists():
         say("already")
         return
+    if begun.exists():
+        # The real client refuses to go on from a half that it was stopped in; what is there is removed first.
+        say("begun anew after an interruption")
+        _run(home, *("az", "connectedk8s", "delete", "--yes", "--name", world.WEST), *CLUSTER_OPTIONS)
+    begun.touch()
     proxy = proxy_url(home)
     _run(
         home,
-        *("az", "connectedk8s", "connect", "--name", world.WEST, "--resource-group", world.RESOURCE_GROUP),
-        *("--location", world.LOCATION, "--kube-context", world.WEST, "--only-show-errors", "--output", "none"),
+        *("az", "connectedk8s", "connect", "--name", world.WEST, "--location", world.LOCATION, *CLUSTER_OPTIONS),
         *("--proxy-https", proxy, "--proxy-http", proxy, "--proxy-skip-range", SKIP_RANGE),
     )
-    done.touch()
+    begun.rename(done)
     say("connected without a gateway")
 
 
 def _stack(home: Home, say: Say) -> None:
     if stack_file(home):
         say(f"configuration in {home.root.name}/Pulumi.{STACK}.yaml")
+    for lock in (home.root / "backend").glob(f".pulumi/locks/**/{STACK}/*.json"):
+        owner = json.loads(lock.read_text()).get("pid")
+        if owner and not psutil.pid_exists(owner):
+            lock.unlink()
+            say(f"lock of process {owner}, which was killed, removed")
     if not stack_exists(home):
         _run(home, "pulumi", "stack", "select", "--create", STACK)
 

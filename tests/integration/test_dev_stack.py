@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Sandbox
+from running_sandbox import Sandbox
 
 from sandbox.home import PROJECT
 
