@@ -11,8 +11,7 @@ toolchain: ## Find, fetch or build pulumi, its plugins and the cluster's program
 	@$(PYTHON) -m toolchain
 
 up: toolchain ## Start the sandbox and deploy the dev stack into it
-	@$(VENV) -m sandbox up
-	@$(IN) pulumi up --yes --stack dev --policy-pack policy
+	@$(VENV) -m sandbox up -- pulumi up --yes --stack dev --policy-pack policy
 
 down: ## Destroy the dev stack and stop everything
 	@$(VENV) -m sandbox down --destroy

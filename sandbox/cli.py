@@ -10,10 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -22,19 +21,8 @@ from sandbox.environment import STACK, environment, exports, follow_stack_file, 
 from sandbox.home import PROJECT, Home, MissingTool
 from sandbox.supervisor import STATUS, AlreadyRunning, SandboxFailed, Supervisor, held, holder
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 UP_LIMIT = 120.0  # seconds until `up` stops waiting
 DOWN_LIMIT = 30.0
-
-
-@cache
-def progress() -> Console:
-    """Where progress goes. Made when first used: `env` and `exec` are quicker without."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
 
 
 @click.group(help=__doc__)
@@ -52,9 +40,13 @@ def main(context: click.Context, home: Path | None) -> None:
     default="auto",
     help="azure-native and command: the real plugins where they are installed, or the sandbox's doubles.",
 )
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def up(home: Home, choice: plugin_choice.Choice) -> None:
-    """Start what does not run, and make what a first start needs. Safe to repeat."""
+def up(home: Home, choice: plugin_choice.Choice, argv: tuple[str, ...]) -> None:
+    """Start what does not run, and make what a first start needs. Safe to repeat.
+
+    With a command behind `--`, go on with that in the sandbox's environment.
+    """
     plugin_choice.choose(home, choice)
     if holder(home) is None:
         _spawn(home)
@@ -63,6 +55,8 @@ def up(home: Home, choice: plugin_choice.Choice) -> None:
     for name, step in seed.steps(home):
         with _step(name) as say:
             step(say)
+    if argv:
+        _become(home, argv)
 
 
 @main.command()
@@ -73,7 +67,7 @@ def run(home: Home) -> None:
 
     with held(home):
         for note in release_taken_ports(home):
-            progress().print(note)
+            click.echo(note, err=True)
         runner = Supervisor(home, services(home))
         threading.Thread(target=follow_stack_file, args=(home,), name="stack file", daemon=True).start()
         runner.run()
@@ -86,7 +80,7 @@ def down(home: Home, destroy: bool) -> None:
     """Stop everything. The state stays, and the next `up` goes on from it."""
     pid = holder(home)
     if pid is None:
-        progress().print("sandbox  not running")
+        click.echo("sandbox  not running", err=True)
         return
     if destroy and seed.stack_exists(home):
         stack_file(home)
@@ -144,6 +138,10 @@ def env(home: Home) -> None:
 def execute(home: Home, argv: tuple[str, ...]) -> None:
     """Run a command in the sandbox's environment: `python -m sandbox exec -- pulumi preview`."""
     stack_file(home)
+    _become(home, argv)
+
+
+def _become(home: Home, argv: tuple[str, ...]) -> None:
     os.environ.update(environment(home))
     try:
         os.execvp(argv[0], argv)
@@ -223,10 +221,19 @@ def _step(name: str) -> Iterator[Callable[[str], None]]:
     """One line per step with how long it took, and what it said of itself."""
     said: list[str] = []
     started = time.monotonic()
-    with progress().status(f"sandbox  {name} ..."):
+    with _spinner(f"sandbox  {name} ..."):
         yield said.append
     seconds = time.monotonic() - started
-    progress().print(f"sandbox  {name:28} {seconds:5.1f} s  {'; '.join(said)}".rstrip())
+    click.echo(f"sandbox  {name:28} {seconds:5.1f} s  {'; '.join(said)}".rstrip(), err=True)
+
+
+def _spinner(text: str) -> AbstractContextManager[object]:
+    """Something that moves, where a person looks on."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console  # not for pipelines: it takes as long to import as all else here
+
+    return Console(stderr=True, highlight=False).status(text)
 
 
 def run_command() -> None:

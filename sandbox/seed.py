@@ -7,8 +7,6 @@ import os
 import subprocess
 from collections.abc import Callable
 
-import psutil
-
 from sandbox import world
 from sandbox.environment import STACK, environment, proxy_url, stack_file
 from sandbox.home import PROJECT, Home
@@ -80,6 +78,8 @@ def _stack(home: Home, say: Say) -> None:
     if stack_file(home):
         say(f"configuration in {home.root.name}/Pulumi.{STACK}.yaml")
     for lock in (home.root / "backend").glob(f".pulumi/locks/**/{STACK}/*.json"):
+        import psutil  # rarely needed
+
         owner = json.loads(lock.read_text()).get("pid")
         if owner and not psutil.pid_exists(owner):
             lock.unlink()

@@ -17,7 +17,7 @@ from azure.mgmt.hybridcompute import models as compute
 from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.hybridkubernetes import models as kubernetes
 from azure.mgmt.resource.resources import ResourceManagementClient
-from conftest import LocalAzure, Router
+from local_azure import LocalAzure, Router
 
 Make = Callable[[type[Any]], Any]
 

@@ -7,7 +7,7 @@ import threading
 import psutil
 import pytest
 import requests
-from conftest import CLUSTERS, GATEWAYS, GROUPS, LocalAzure, cluster_body
+from local_azure import CLUSTERS, GATEWAYS, GROUPS, LocalAzure, cluster_body
 
 
 def test_a_killed_service_comes_back_with_what_it_acknowledged(fresh: LocalAzure) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CLUSTERS, SETTINGS, LocalAzure, Router, cluster_body
+from local_azure import CLUSTERS, SETTINGS, LocalAzure, Router, cluster_body
 
 from sandbox import world
 from sandbox.azure import registry

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import CLUSTERS, GATEWAYS, GROUPS, SETTINGS, LocalAzure, cluster_body
+from local_azure import CLUSTERS, GATEWAYS, GROUPS, SETTINGS, LocalAzure, cluster_body
 
 BAD = (400, "InvalidRequestContent")
 GATEWAY: dict[str, Any] = {"location": "eastus", "properties": {"allowedFeatures": ["*"]}}
