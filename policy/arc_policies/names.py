@@ -1,25 +1,18 @@
-"""The host names that stay in use behind a gateway, and how patterns of host names meet.
-
-Source: MicrosoftDocs/azure-management-docs,
-articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md, read 2026-08-20.
-"""
+"""The host names that stay in use behind a gateway, and how patterns of host names meet."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from arcgateway import endpoints
+
 GATEWAY = "*.gw.arc.azure.com"
 
-#: What an enterprise proxy must let through although there is a gateway.
-REQUIRED = (
-    GATEWAY,
-    "management.azure.com",
-    "login.microsoftonline.com",
-    "*.login.microsoft.com",
-    "*.his.arc.azure.com",
-    "mcr.microsoft.com",
-    "*.data.mcr.microsoft.com",
-    "*.obo.arc.azure.com",
+#: What an enterprise proxy must let through although there is a gateway, in whichever region: patterns, from the data
+#: that the product itself uses.
+REQUIRED = tuple(
+    "*." + row.host.removeprefix("any.") if row.host.startswith("any.") else row.host
+    for row in endpoints.required("any.gw.arc.azure.com", "any")
 )
 
 
