@@ -119,18 +119,5 @@ def _wait_by_handle(pids: Iterable[int]) -> None:
 def _wait_by_polling(pids: Iterable[int]) -> None:
     parent = os.getppid()
     others = [pid for pid in pids if pid != parent]
-    while os.getppid() == parent and all(map(_exists, others)):
+    while os.getppid() == parent and all(map(workspace.process_exists, others)):
         time.sleep(_POLL_SECONDS)
-
-
-def _exists(pid: int) -> bool:
-    if sys.platform == "win32":
-        # Signal 0 would end the process there; a parent that died shows in getppid alone.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

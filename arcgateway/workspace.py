@@ -35,13 +35,13 @@ def sweep() -> None:
     """Remove what processes that were killed have left. Folders of other users cannot be removed, and are not."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not _exists(int(pid)):
+        if pid.isdigit() and not process_exists(int(pid)):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Whether a process of this id is there, whoever owns it; always true on Windows, where asking would end it."""
     if os.name == "nt":
-        # Signal 0 would end the process there.
         return True
     try:
         os.kill(pid, 0)

@@ -19,7 +19,7 @@ if not errorlevel 1 (
   arcgateway driver %*
   exit /b
 )
-echo no Python for the driver: run `make venv` in %ROOT%, or set ARCGATEWAY_PYTHON to one that has arc-gateway 1>&2
+echo no Python for the driver: run `make toolchain` in %ROOT%, or set ARCGATEWAY_PYTHON to one that has arc-gateway 1>&2
 exit /b 1
 
 :run
