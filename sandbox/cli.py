@@ -84,6 +84,8 @@ def down(home: Home, destroy: bool) -> None:
         return
     if destroy and seed.stack_exists(home):
         stack_file(home)
+        for note in seed.settle(home):
+            click.echo(f"sandbox  {note}", err=True)
         argv = ["pulumi", "destroy", "--yes", "--stack", STACK]
         done = subprocess.run(argv, cwd=PROJECT, env={**os.environ, **environment(home)}, check=False)
         if done.returncode != 0:

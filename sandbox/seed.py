@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from sandbox import world
 from sandbox.environment import STACK, environment, proxy_url, stack_file
 from sandbox.home import PROJECT, Home
+from sandbox.recovery import release_lock, settle_creates, state_file
 
 Say = Callable[[str], None]
 
@@ -77,20 +77,28 @@ def _connect_existing(home: Home, say: Say) -> None:
 def _stack(home: Home, say: Say) -> None:
     if stack_file(home):
         say(f"configuration in {home.root.name}/Pulumi.{STACK}.yaml")
-    for lock in (home.root / "backend").glob(f".pulumi/locks/**/{STACK}/*.json"):
-        import psutil  # rarely needed
-
-        owner = json.loads(lock.read_text()).get("pid")
-        if owner and not psutil.pid_exists(owner):
-            lock.unlink()
-            say(f"lock of process {owner}, which was killed, removed")
+    for note in settle(home):
+        say(note)
     if not stack_exists(home):
         _run(home, "pulumi", "stack", "select", "--create", STACK)
 
 
+def settle(home: Home) -> list[str]:
+    """Clear up after a `pulumi` that was killed; a note for each thing done."""
+    return [*release_lock(home, STACK), *settle_creates(home, STACK, lambda *argv: _works(home, *argv))]
+
+
 def stack_exists(home: Home) -> bool:
     """Whether the stack was ever made in this sandbox's backend."""
-    return any((home.root / "backend").glob(f".pulumi/stacks/*/{STACK}.json"))
+    return state_file(home, STACK) is not None
+
+
+def _works(home: Home, *argv: str) -> bool:
+    try:
+        _run(home, *argv)
+    except SeedFailed:
+        return False
+    return True
 
 
 def _run(home: Home, *argv: str) -> None:
