@@ -51,6 +51,7 @@ def environment(home: Home) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "KUBECONFIG": str(home.root / "kubeconfig"),
+        "KUBECACHEDIR": str(home.folder("kube-cache")),
         "AZURE_CONFIG_DIR": str(home.folder("azure-cli")),
         "ARM_METADATA_HOSTNAME": arm,
         **{f"ARM_{name}": value for name, value in ids.items()},

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from toolchain.table import Range, Tool
 
@@ -17,9 +18,17 @@ _VERSION = re.compile(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?)")
 def version_of(program: Path, ask: tuple[str, ...]) -> str | None:
     """The version that a program says it is, or None when it says none within 20 s."""
     try:
-        answer = subprocess.run(
-            [program, *ask], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=20
-        )
+        # Some write into their home even then, pulumi for one.
+        with TemporaryDirectory() as scratch:
+            answer = subprocess.run(
+                [program, *ask],
+                env={**os.environ, "PULUMI_HOME": scratch, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=20,
+            )
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = _VERSION.search(answer.stdout) or _VERSION.search(answer.stderr)

@@ -47,7 +47,11 @@ def provide(shop: Workshop) -> Record:
         with shop.report.step(NAME, what):
             shop.children.run(NAME, list(map(str, command)), cwd=shop.project, env=env)
 
-    if version_of(python, ("--version",)) is None:
+    requirements = shop.modules / "uv.requirements"
+    pinned = requirements.read_text().split("==", 1)[1].split()[0]
+    # An environment that was brought up to the lock holds no pip any more, so another uv needs a new one.
+    whole = version_of(python, ("--version",)) and (version_of(uv, ("--version",)) == pinned or _has_pip(python))
+    if not whole:
         try:
             run("creating", _base_python(), "-m", "venv", "--clear", shop.virtualenv)
         except ToolchainError as problem:
@@ -55,8 +59,7 @@ def provide(shop: Workshop) -> Record:
                 "this Python makes no virtual environments: install its venv package (python3-venv on Debian and "
                 f"Ubuntu), or run this with another Python; {problem}"
             ) from problem
-    requirements = shop.modules / "uv.requirements"
-    if version_of(uv, ("--version",)) != requirements.read_text().split("==", 1)[1].split()[0]:
+    if version_of(uv, ("--version",)) != pinned:
         run("installing uv", python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements)
     run(
         "installing packages", uv, "pip", "sync", "--quiet", "--python", python,
@@ -70,6 +73,10 @@ def provide(shop: Workshop) -> Record:
     record = ready(shop)
     assert record is not None
     return record
+
+
+def _has_pip(python: Path) -> bool:
+    return (python.parent / "pip").exists()
 
 
 def _base_python() -> str:
