@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import socket
 import ssl
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,22 @@ def answering(url: str, roots: Path, headers: Mapping[str, str] | None = None) -
             return False
 
     return ready
+
+
+def die_with(parent: int, signum: signal.Signals) -> Callable[[], None] | None:
+    """What a child does before it becomes its program: on Linux, ask the kernel for a signal at its parent's death.
+
+    Args:
+        parent: the process id that starts the child; gone by then, the child ends at once.
+        signum: the signal.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signum)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask

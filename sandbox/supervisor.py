@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
 from sandbox.home import Home, port_is_free
-from sandbox.service import Service
+from sandbox.service import Service, die_with
 
 STATUS = "status.json"
 LOCK = "supervisor.lock"
@@ -30,8 +28,6 @@ READY_POLL = 0.05  # seconds between two looks at a service that starts
 START_LIMIT = 60.0  # seconds after which a service that is not ready counts as failed
 STARTS = 3  # in a row without becoming ready, before giving up
 GRACE = 4.0  # seconds from SIGTERM to SIGKILL
-
-PR_SET_PDEATHSIG = 1
 
 State = Literal["waiting", "starting", "ready", "failed", "stopped"]
 
@@ -223,7 +219,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "SANDBOX_HOME": str(self._home.root), **service.env},
-                preexec_fn=die_with(os.getpid()),
+                preexec_fn=die_with(os.getpid(), signal.SIGTERM),
                 start_new_session=True,  # a terminal's Ctrl-C is for the supervisor, which ends them in order
             )
         running.status.pid = running.process.pid
@@ -267,20 +263,6 @@ class Supervisor:
     def _publish(self) -> None:
         services = {name: vars(running.status) for name, running in self._running.items()}
         self._home.write(STATUS, json.dumps({"services": services, "failure": self._failure}, indent=2))
-
-
-def die_with(parent: int) -> Callable[[], None] | None:
-    """What a child does before it becomes its program: on Linux, ask for SIGTERM at its parent's death."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
 
 
 def _last_lines(log: Path, count: int = 5) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from running_sandbox import Sandbox
 
 from sandbox.environment import environment
 from sandbox.home import PROJECT, Home
-from sandbox.supervisor import die_with
+from sandbox.service import die_with
 
 STOP_LIMIT = 30  # seconds
 
@@ -25,7 +26,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with (home.folder("logs") / "supervisor.log").open("wb") as log:
         running = subprocess.Popen(
             [*command, "run"], cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=die_with(os.getpid()),
+            preexec_fn=die_with(os.getpid(), signal.SIGTERM),
         )  # fmt: skip
     try:
         started = subprocess.run([*command, "up"], cwd=PROJECT, capture_output=True, text=True, timeout=300)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from sandbox.node.logs import LogWriter
+from sandbox.service import die_with
 
-PR_SET_PDEATHSIG = 1
 CHUNK = 65536
 DRAIN = 1.0  # seconds to wait for output that somebody outside the group still holds open
 
@@ -73,17 +71,7 @@ class Process:
         Raises:
             OSError: it cannot be started.
         """
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(env),
-            cwd=folder,
-            start_new_session=True,
-            preexec_fn=_die_with_node(),
-        )
-        warden.watch(process.pid)
+        process = await _spawn(argv, env, folder, warden, stdout=asyncio.subprocess.PIPE)
         return cls(process, log, warden)
 
     @property
@@ -130,17 +118,7 @@ async def execute(argv: Sequence[str], env: Mapping[str, str], folder: Path, war
     Raises:
         OSError: it cannot be started.
     """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=dict(env),
-        cwd=folder,
-        start_new_session=True,
-        preexec_fn=_die_with_node(),
-    )
-    warden.watch(process.pid)
+    process = await _spawn(argv, env, folder, warden, stdout=asyncio.subprocess.DEVNULL)
     try:
         return await process.wait()
     finally:
@@ -149,16 +127,19 @@ async def execute(argv: Sequence[str], env: Mapping[str, str], folder: Path, war
         warden.release(process.pid)
 
 
-def _die_with_node() -> Callable[[], None] | None:
-    """On Linux, a second line behind the warden: the kernel kills a child of a node that dies."""
-    if not sys.platform.startswith("linux"):
-        return None
-    parent = os.getpid()
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
+async def _spawn(
+    argv: Sequence[str], env: Mapping[str, str], folder: Path, warden: Warden, *, stdout: int
+) -> asyncio.subprocess.Process:
+    """Start a program in a group of its own, its standard error where its output goes."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=asyncio.subprocess.STDOUT,
+        env=dict(env),
+        cwd=folder,
+        start_new_session=True,
+        preexec_fn=die_with(os.getpid(), signal.SIGKILL),  # a second line behind the warden
+    )
+    warden.watch(process.pid)
+    return process
