@@ -84,7 +84,7 @@ class Home:
                     subscription_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, "subscription.sandbox")),
                     tenant_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, "tenant.sandbox")),
                     client_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, "client.sandbox")),
-                    client_secret=secrets.token_urlsafe(24),
+                    client_secret=secrets.token_hex(24),  # no leading dash, which `az` would take for an option
                 )
             )
             self.write("identity.json", json.dumps(stored, indent=2))
