@@ -52,14 +52,9 @@ def access(home: Home, cluster: str, user: str = "admin") -> Access:
     return Access(_server(home, cluster), certificates(home).root, _tokens(home, cluster)[user])
 
 
-def kubeconfig_path(home: Home) -> Path:
-    """The kubeconfig for people: contexts named after the clusters."""
-    return home.root / "kubeconfig"
-
-
 def write_kubeconfig(home: Home) -> Path:
-    """Write that kubeconfig, readable by its owner alone; the current context is WEST."""
-    return home.write("kubeconfig", _kubeconfig(home, tuple(SERVICE_RANGES), "admin", WEST))
+    """Write the kubeconfig for people, readable by its owner alone; the current context is WEST."""
+    return home.write(home.kubeconfig.name, _kubeconfig(home, tuple(SERVICE_RANGES), "admin", WEST))
 
 
 def services(home: Home) -> list[Service]:

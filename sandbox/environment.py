@@ -50,7 +50,7 @@ def environment(home: Home) -> dict[str, str]:
         "PULUMI_OPTION_CONFIG_FILE": str(home.root / STACK_FILE),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "KUBECONFIG": str(home.root / "kubeconfig"),
+        "KUBECONFIG": str(home.kubeconfig),
         "KUBECACHEDIR": str(home.folder("kube-cache")),
         "AZURE_CONFIG_DIR": str(home.folder("azure-cli")),
         "ARM_METADATA_HOSTNAME": arm,

@@ -60,6 +60,11 @@ class Home:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig for people: contexts named after the clusters."""
+        return self.root / "kubeconfig"
+
     def port(self, name: str) -> int:
         """The loopback port of a service: chosen free on first use, the same ever after."""
         ports = self._read("ports.json")

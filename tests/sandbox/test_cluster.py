@@ -54,7 +54,7 @@ def test_what_holds_a_secret_is_its_owners_alone(home: Home, services: dict[str,
 
 
 def test_kubeconfig_names_both_clusters(home: Home, services: dict[str, Service]) -> None:
-    path = cluster.kubeconfig_path(home)
+    path = home.kubeconfig
     config = json.loads(path.read_text())
     assert config["current-context"] == "west"
     assert [context["name"] for context in config["contexts"]] == ["east", "west"]

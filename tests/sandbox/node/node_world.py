@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster import kubeconfig_path
 from sandbox.home import Home
 from sandbox.supervisor import Supervisor
 
@@ -64,7 +63,7 @@ class Clusters:
     @property
     def command(self) -> list[str]:
         """kubectl and its first arguments."""
-        kubeconfig = str(kubeconfig_path(self.home))
+        kubeconfig = str(self.home.kubeconfig)
         kubectl = str(Home.tool("kubectl"))
         return [kubectl, "--kubeconfig", kubeconfig, "--context", self.context, "--namespace", self.namespace]
 
