@@ -25,8 +25,9 @@ def variables(environment: Mapping[str, str], scratch: Path) -> dict[str, str]:
         "GOWORK": "off",
         # No C compiler is needed, and the programs run on any Linux of their processor.
         "CGO_ENABLED": "0",
-        # The compiler collects its garbage less often: a seventh less work, for some hundred MB more memory.
-        "GOGC": "400",
+        # The compiler collects its garbage only when memory gets scarce: a fifth less work.
+        "GOGC": "1600",
+        "GOMEMLIMIT": "2GiB",
         "GOTMPDIR": str(scratch),
         "TMPDIR": str(scratch),
     }
@@ -35,11 +36,13 @@ def variables(environment: Mapping[str, str], scratch: Path) -> dict[str, str]:
 def command(go: Path, tool: Tool, build: GoBuild, target: Path) -> list[str]:
     """The command that writes the program into `target`."""
     linked = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
-    # The linker strips what debuggers read, so the compiler need not write it.
+    # The linker strips what debuggers read, so the compiler need not write it. Inlining is a quarter of its work, and
+    # pays where programs spend their time: in Go's own library.
     return [
         str(go),
         "build",
-        "-gcflags=all=-dwarf=false",
+        "-gcflags=all=-dwarf=false -l",
+        "-gcflags=std=-dwarf=false",
         "-ldflags",
         linked,
         "-o",

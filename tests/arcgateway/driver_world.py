@@ -11,7 +11,6 @@ import os
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -280,11 +279,3 @@ def world(root: Path) -> Iterator[World]:
         yield made
     finally:
         made.close()
-
-
-def wait_for(condition: Any, seconds: float = 10) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)

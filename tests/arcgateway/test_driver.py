@@ -23,10 +23,10 @@ from driver_world import (
     SETTING,
     World,
     cluster,
-    wait_for,
     world,
 )
 from network_world import network
+from waiting import until
 
 LAUNCHER = Path(__file__).parents[2] / "bin" / "driver"
 
@@ -430,14 +430,13 @@ def test_a_killed_parent_takes_driver_az_and_helm_along(scene: World, victim: st
         start_new_session=True,
     )
     try:
-        wait_for((scene.root / "helm.pid").exists, 30)
-        wait_for(lambda: (scene.root / "helm.pid").read_text())
-        helm, az = int((scene.root / "helm.pid").read_text()), scene.calls()[0]["pid"]
+        file = scene.root / "helm.pid"
+        helm, az = int(until(lambda: file.exists() and file.read_text())), scene.calls()[0]["pid"]
         launcher = int(re.findall(r"\d+", Path(f"/proc/{keeper.pid}/task/{keeper.pid}/children").read_text())[0])
         driver = int(re.findall(r"\d+", Path(f"/proc/{launcher}/task/{launcher}/children").read_text())[0])
         os.kill(launcher if victim == "the launcher" else keeper.pid, signal.SIGKILL)
         for pid in (helm, az, driver):
-            wait_for(lambda pid=pid: not _runs(pid), 12)
+            until(lambda pid=pid: not _runs(pid))
     finally:
         keeper.kill()
         keeper.wait()

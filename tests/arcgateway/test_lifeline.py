@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from driver_world import wait_for
+from waiting import until
 
 from arcgateway import workspace
 
@@ -39,7 +39,7 @@ def test_polling_sees_the_end_as_well() -> None:
         assert watcher.poll() is None
         keeper.kill()
         keeper.wait()
-        wait_for(lambda: watcher.poll() is not None, 15)
+        until(lambda: watcher.poll() is not None, 15)
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
     finally:

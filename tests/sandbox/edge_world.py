@@ -152,13 +152,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 @contextlib.asynccontextmanager
 async def serving(server: asyncio.Server) -> AsyncIterator[int]:
     """The port of an asyncio server, closed after."""

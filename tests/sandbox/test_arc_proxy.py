@@ -22,7 +22,8 @@ import psutil
 import pytest
 import requests
 import trustme
-from edge_world import GATEWAY, World, free_port, image, in_thread, pattern, running, serving, wait_until, world
+from edge_world import GATEWAY, World, free_port, image, in_thread, pattern, running, serving, world
+from waiting import until
 
 from sandbox import forward_proxy, gateway, proxies
 from sandbox.certificates import certificates, issue
@@ -138,7 +139,7 @@ def test_curl_arrives_by_way_of_proxy_and_gateway_and_both_logs_agree(edge: Worl
         for target in targets:
             done = edge.curl(arc.url, "-A", "agent/1.0", "-H", "x: y", f"https://{target}/hello")
             assert done.stdout == f"hello from {target}\n".encode(), done.stderr
-        wait_until(lambda: len(arc.lines()) == 3 and len(gateway_log(edge)) == seen + 3)
+        until(lambda: len(arc.lines()) == 3 and len(gateway_log(edge)) == seen + 3)
         lines = arc.lines()
     assert [line["path"] for line in lines] == [f"{target}:443" for target in targets]
     assert {(line["method"], line["protocol"], line["code"], line["flags"]) for line in lines} == {
@@ -175,7 +176,7 @@ def test_a_client_that_closes_without_a_goodbye_is_logged_soon_after(edge: World
     time.sleep(1.2)
     assert not lines()
     client.close()
-    wait_until(lambda: bool(lines()), 3)
+    until(lambda: bool(lines()), 3)
     assert lines()[0]["flags"] == "-"
 
 
@@ -189,7 +190,7 @@ def test_a_large_download_and_upload_are_exact_and_counted(edge: World, shared: 
         assert body == pattern(size)
         told = session.post("https://management.azure.com/digest", data=body, verify=edge.roots, timeout=40).text
     assert told == hashlib.sha256(body).hexdigest()
-    wait_until(lambda: len(shared.lines()) == before + 1)
+    until(lambda: len(shared.lines()) == before + 1)
     line = shared.lines()[-1]
     assert size < int(line["received"]) < size * 1.02
     assert size < int(line["sent"]) < size * 1.02
@@ -204,7 +205,7 @@ def test_fifty_connections_at_once(edge: World, shared: Pod) -> None:
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(one, range(50)))
     assert answers == [f"hello from r{index}.his.arc.azure.com\n".encode() for index in range(50)]
-    wait_until(lambda: len(shared.lines()) == before + 50)
+    until(lambda: len(shared.lines()) == before + 50)
     assert len({line["id"] for line in shared.lines()}) == len(shared.lines())
 
 
@@ -220,10 +221,10 @@ def test_a_client_that_breaks_off_leaves_nothing_open(edge: World, shared: Pod) 
         clients.append(client)
     for client in clients:
         client.close()
-    wait_until(lambda: len(shared.lines()) == before + 10)
+    until(lambda: len(shared.lines()) == before + 10)
     assert {line["flags"] for line in shared.lines()[before:]} == {"DC"}
     open_ones = psutil.Process(shared.process.pid).net_connections
-    wait_until(lambda: len(open_ones()) <= had)
+    until(lambda: len(open_ones()) <= had)
 
 
 def test_looks_at_the_port_are_not_logged(shared: Pod) -> None:
@@ -244,7 +245,7 @@ def test_it_is_small_and_quiet_and_ends_when_told(edge: World) -> None:
         assert process.memory_info().rss < 64 * 2**20
         begun = time.monotonic()
     assert arc.process.returncode == 0
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5  # a kill comes after 5 s
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 from the start")
@@ -253,7 +254,7 @@ def test_it_listens_on_the_pods_address_alone(edge: World) -> None:
     env = {"GATEWAY_ENDPOINT": GATEWAY, "POD_IP": "127.10.77.1", "LISTEN_PORT": str(port), "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen([sys.executable, "-m", MODULE], env=env) as process:
         try:
-            wait_until(lambda: _accepts("127.10.77.1", port))
+            until(lambda: _accepts("127.10.77.1", port))
             assert not _accepts("127.0.0.1", port)
         finally:
             process.terminate()
@@ -275,7 +276,7 @@ def test_what_the_gateway_does_not_carry_goes_directly(edge: World) -> None:
     ):
         done = edge.curl(arc.url, "-k", "https://packages.example/hello")
         assert done.stdout == b"hello from packages.example\n", done.stderr
-        wait_until(lambda: len(arc.lines()) == 2)
+        until(lambda: len(arc.lines()) == 2)
         lines = arc.lines()
     assert proxy.asked == [f"{GATEWAY}:443", "packages.example:443"]
     assert [(line["path"], line["code"], line["upstream"]) for line in lines] == [
@@ -288,7 +289,7 @@ def test_what_the_gateway_does_not_carry_goes_directly(edge: World) -> None:
 def test_what_nobody_carries_is_refused_with_the_proxys_word(edge: World, shared: Pod) -> None:
     done = edge.curl(shared.url, "-o", "/dev/null", "-w", "%{http_connect}", "https://example.com/")
     assert done.stdout == b"502"
-    wait_until(lambda: shared.lines()[-1]["path"] == "example.com:443" and shared.lines()[-1]["code"] == "502")
+    until(lambda: shared.lines()[-1]["path"] == "example.com:443" and shared.lines()[-1]["code"] == "502")
 
 
 def test_no_proxy_goes_past_proxy_and_gateway(edge: World, tmp_path: Path) -> None:
@@ -303,7 +304,7 @@ def test_no_proxy_goes_past_proxy_and_gateway(edge: World, tmp_path: Path) -> No
     ):
         done = edge.curl(arc.url, "-k", f"https://{target}/hello")
         assert done.stdout == f"hello from {target}\n".encode(), done.stderr
-        wait_until(lambda: len(arc.lines()) == 1)
+        until(lambda: len(arc.lines()) == 1)
         assert arc.lines()[0]["upstream"] == target
     assert proxy.asked == []
     assert len(gateway_log(edge)) == seen
@@ -315,13 +316,13 @@ def test_a_proxy_that_wants_credentials_gets_them_and_no_log_does(edge: World) -
         with pod(edge, HTTPS_PROXY=f"http://user:canary-p%40ss@{address}") as arc:
             done = edge.curl(arc.url, "https://management.azure.com/hello")
             assert done.stdout == b"hello from management.azure.com\n", done.stderr
-            wait_until(lambda: len(arc.lines()) == 1)
+            until(lambda: len(arc.lines()) == 1)
             assert "canary" not in arc.log.read_text() and "dXNlc" not in arc.log.read_text()
         with pod(edge, HTTPS_PROXY=f"http://user:canary-wrong@{address}") as arc:
             done = edge.curl(arc.url, "-v", "https://management.azure.com/hello")
             assert b"HTTP/1.1 502" in done.stderr
             assert b"407" not in done.stderr.partition(b"HTTP/1.1 502")[2].partition(b"\n")[0]
-            wait_until(lambda: len(arc.lines()) == 1)
+            until(lambda: len(arc.lines()) == 1)
             assert (arc.lines()[0]["code"], arc.lines()[0]["flags"]) == ("502", "UF")
             assert "canary" not in arc.log.read_text()
         assert b"canary" not in done.stdout + done.stderr
@@ -333,7 +334,7 @@ def test_credentials_of_a_client_stay_out_of_the_log(edge: World, shared: Pod) -
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as client:
         client.sendall(b"CONNECT user:canary@management.azure.com:443 HTTP/1.1\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
-    wait_until(lambda: shared.lines()[-1]["code"] == "400")
+    until(lambda: shared.lines()[-1]["code"] == "400")
     assert "canary" not in shared.log.read_text()
 
 
@@ -368,10 +369,10 @@ def test_a_dead_proxy_is_a_503_with_its_reason(edge: World) -> None:
         with socket.create_connection(("127.0.0.1", arc.port), timeout=10) as client:
             client.sendall(b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n")
             answer = b"".join(iter(functools.partial(client.recv, 4096), b""))
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"Connection refused" in answer and b"canary" not in answer
-        wait_until(lambda: len(arc.lines()) == 1)
+        until(lambda: len(arc.lines()) == 1)
         assert (arc.lines()[0]["flags"], arc.lines()[0]["upstream"]) == ("UF", f"{GATEWAY}:443")
 
 
@@ -381,7 +382,7 @@ def test_a_gateway_with_a_foreign_certificate_is_not_trusted(edge: World, tmp_pa
     with pod(edge, SSL_CERT_FILE=str(roots)) as arc:
         done = edge.curl(arc.url, "-v", "https://management.azure.com/hello")
         assert b"HTTP/1.1 503" in done.stderr
-        wait_until(lambda: len(arc.lines()) == 1)
+        until(lambda: len(arc.lines()) == 1)
         assert arc.lines()[0]["flags"] == "UF"
 
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 import requests
-from edge_world import GATEWAY, PREFIX, World, pattern, running, serving, wait_until, world
+from edge_world import GATEWAY, PREFIX, World, pattern, running, serving, world
+from waiting import until
 
 from sandbox import forward_proxy, gateway
 from sandbox.forward_proxy import Exchange, Refused, Stream, Upstream
@@ -407,7 +408,7 @@ def test_openssl_and_curl_agree_with_the_gateway(edge: World) -> None:
         "https://eastus.dp.kubernetesconfiguration.azure.com/hello",
     )  # fmt: skip
     assert done.stdout == b"hello from eastus.dp.kubernetesconfiguration.azure.com\n", done.stderr
-    wait_until(lambda: access_log(edge)[-1]["target"] == "eastus.dp.kubernetesconfiguration.azure.com:443")
+    until(lambda: access_log(edge)[-1]["target"] == "eastus.dp.kubernetesconfiguration.azure.com:443")
     line = access_log(edge)[-1]
     assert line["prefix"] == PREFIX
     assert line["status"] == 200
@@ -422,13 +423,13 @@ def test_openssl_and_curl_agree_with_the_gateway(edge: World) -> None:
 def test_the_gateway_carries_azure_only(edge: World, target: str) -> None:
     answer = ask_gateway(edge, f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 403 ")
-    wait_until(lambda: any((line["target"], line["status"]) == (target, 403) for line in access_log(edge)))
+    until(lambda: any((line["target"], line["status"]) == (target, 403) for line in access_log(edge)))
 
 
 def test_the_gateway_keeps_what_is_no_authority_out_of_its_log(edge: World) -> None:
     before = len(access_log(edge))
     ask_gateway(edge, b"GET http://user:canary@host/ HTTP/1.1\r\n\r\n")
-    wait_until(lambda: len(access_log(edge)) > before)
+    until(lambda: len(access_log(edge)) > before)
     assert "canary" not in json.dumps(access_log(edge))
 
 

@@ -15,6 +15,7 @@ import grpc
 import pytest
 from language_host_client import VENV, Host, info, request, running_host, write
 from pulumi.runtime.proto import language_pb2
+from waiting import until
 
 from sandbox.home import PROJECT
 
@@ -40,11 +41,7 @@ def gone(process: int, seconds: float = 10.0) -> bool:
 
 
 def file_of(path: Path, seconds: float = 30.0) -> str:
-    deadline = time.monotonic() + seconds
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, f"{path} does not appear"
-        time.sleep(0.05)
-    return path.read_text()
+    return str(until(lambda: path.exists() and path.read_text(), seconds))
 
 
 PLUGIN_WAITS = """

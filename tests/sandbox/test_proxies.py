@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from edge_world import World, pattern, running, wait_until, world
+from edge_world import World, pattern, running, world
+from waiting import until
 
 from sandbox import gateway, proxies
 from sandbox.forward_proxy import READINESS_HOST
@@ -134,7 +135,7 @@ def test_it_is_ready_when_its_way_out_is_there_and_says_503_when_that_is_gone(
         assert not service.ready()
         assert connect_status(port, "nobody.example:443") == 503
         with running(home, edge):
-            wait_until(service.ready)
+            until(service.ready)
             assert connect_status(port, "nobody.example:443") == 502
 
 
@@ -144,13 +145,11 @@ def test_it_is_not_ready_where_something_else_listens() -> None:
 
 
 @pytest.mark.parametrize("kind", ["stand-in", pytest.param("squid", marks=needs_squid)])
-def test_it_starts_and_stops_quickly_and_is_small(kind: str, edge: World, tmp_path: Path) -> None:
+def test_it_stops_quickly_and_is_small(kind: str, edge: World, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     (own_edge,) = gateway.services(home)
     with running(home, own_edge):
-        begun = time.monotonic()
         with running(home, service_of(kind, home)) as process:
-            assert time.monotonic() - begun < 6
             assert psutil.Process(process.pid).memory_info().rss < 64 * 2**20
             assert all(child.name() != "squid" for child in psutil.Process(process.pid).children())
             begun = time.monotonic()
@@ -191,7 +190,7 @@ def test_a_squid_that_does_not_run_is_none(tmp_path: Path, monkeypatch: pytest.M
 def test_squid_logs_what_clients_ask_and_not_the_looks_at_its_readiness(squid: tuple[World, object]) -> None:
     own, _ = squid
     own.curl(own.proxy_url("proxy").replace("//", "//user:canary@"), "https://login.microsoftonline.com/hello")
-    wait_until(lambda: "login.microsoftonline.com:443" in access_log(own.home))
+    until(lambda: "login.microsoftonline.com:443" in access_log(own.home))
     log = access_log(own.home)
     assert READINESS_HOST not in log
     assert "canary" not in log
@@ -262,7 +261,7 @@ def test_squid_ends_with_a_supervisor_that_is_killed(edge: World) -> None:
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
         assert parent.stdout is not None
         squid = psutil.Process(int(parent.stdout.readline()))
-        wait_until(service.ready)
+        until(service.ready)
         parent.kill()
         parent.wait(5)
     squid.wait(5)

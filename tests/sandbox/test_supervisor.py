@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import until
 
 from sandbox.home import PROJECT, Home
 from sandbox.service import Service, listening
@@ -32,13 +31,6 @@ def web(home: Home, name: str, after: tuple[str, ...] = ()) -> Service:
     port = home.port(name)
     argv = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port))
     return Service(name, argv, listening(port), after=after, ports=(name,))
-
-
-def until(done: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def test_all_are_ready_inside_and_gone_after(home: Home) -> None:

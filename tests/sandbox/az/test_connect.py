@@ -6,7 +6,6 @@ import base64
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from az_world import AZ, CLUSTER, GATEWAY, World
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key
+from waiting import until
 
 CONNECT = ("connectedk8s", "connect", "-n", "east", "-g", "arc-dev", "-l", "eastus")
 PROXY = (
@@ -278,11 +278,8 @@ def test_a_signal_stops_helm_and_leaves_no_folder(world: World, number: signal.S
         [str(AZ), *CONNECT], env=world.variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
-        limit = time.monotonic() + 30
-        while not (world.folder / "pid").exists() or not (world.folder / "pid").read_text():
-            assert time.monotonic() < limit
-            time.sleep(0.05)
-        helm = int((world.folder / "pid").read_text())
+        pid = world.folder / "pid"
+        helm = int(until(lambda: pid.exists() and pid.read_text()))
         running.send_signal(number)
         _, error = running.communicate(timeout=20)
     finally:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from waiting import until
 
 from sandbox import world
 
@@ -68,13 +68,6 @@ def gateway(sandbox: Any, east: East) -> Iterator[str]:
     yield made["id"]
     east.az("delete", "--yes", "--force", check=False)
     sandbox.run("az", "arcgateway", "delete", *chosen, "--yes")
-
-
-def until(condition: Callable[[], bool], seconds: float = 90) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.5)
 
 
 def test_a_proxy_that_is_not_there_fails_the_check_from_inside(east: East) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_world import Clusters, until
+from node_world import Clusters
+from waiting import until
 
 from sandbox import cluster, node
 from sandbox.home import Home, MissingTool

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,6 @@ from sandbox.supervisor import Supervisor
 
 Json = dict[str, Any]
 AGENT = "mcr.microsoft.com/azurearck8s/agent:1.36.1"
-
-
-def until(condition: Callable[[], Any], limit: float = 30, every: float = 0.1) -> Any:
-    """Wait for something to become true, and return it; fail after `limit` seconds."""
-    end = time.monotonic() + limit
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {limit} s"
-        time.sleep(every)
-    return found
 
 
 def dead(pid: int) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_world import until
+from waiting import until
 
 from sandbox.certificates import certificates
 from sandbox.home import Home

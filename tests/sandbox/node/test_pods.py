@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from node_world import AGENT, Clusters, Json, container, dead, pod, until
+from node_world import AGENT, Clusters, Json, container, dead, pod
+from waiting import until
 
 from sandbox.home import Home, MissingTool
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from plugin_hosting import BIN, Hosted, Refused, hosted, urn
 from pulumi.runtime.proto import provider_pb2
+from waiting import until
 
 from sandbox.plugins.command_process import quoted
 from sandbox.plugins.values import UNKNOWN, Properties, Secret, decode
@@ -283,12 +283,7 @@ def test_cancel_kills_the_direct_child_alone(tmp_path: Path) -> None:
 
 
 def _pid(file: Path) -> int:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if file.exists() and (text := file.read_text().strip()):
-            return int(text)
-        time.sleep(0.02)
-    raise AssertionError(f"{file.name} was never written")
+    return int(until(lambda: file.exists() and file.read_text().strip()))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -298,17 +293,12 @@ def test_a_signal_ends_it_quietly(tmp_path: Path, number: int) -> None:
         assert plugin.process.wait(5) == 0
 
 
-def test_it_starts_at_once_and_ends_with_what_started_it(tmp_path: Path) -> None:
+def test_it_ends_with_what_started_it(tmp_path: Path) -> None:
     """A stand-in for the engine starts the plugin, and dies without stopping it."""
     starter = f"{PLUGIN} > port & echo $! > plugin; while [ ! -s port ]; do sleep 0.02; done; kill -KILL $$"
-    start = time.monotonic()
     subprocess.run(["/bin/sh", "-c", starter], cwd=tmp_path, timeout=20)
-    assert time.monotonic() - start < 5  # 0.3 s on a machine with nothing else to do
     process = int((tmp_path / "plugin").read_text())
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the plugin outlives its engine"
-        time.sleep(0.1)
+    until(lambda: not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_it_is_found_through_a_link_and_needs_the_environment(tmp_path: Path) -> None:
