@@ -69,10 +69,13 @@ def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
 
 def _stand_by(environment: MutableMapping[str, str]) -> list[str]:
     """Import what every program needs, then wait for the order on standard input; returns the arguments in it."""
+    # An engine that wants no program, as for a destroy, interrupts this one: it has nothing to say about that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with contextlib.suppress(ImportError):
         import pulumi  # noqa: F401
     order = json.loads(sys.stdin.buffer.read() or "{}")
     if order:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         environment.clear()
         environment.update(order["environment"])
         os.chdir(order["folder"])

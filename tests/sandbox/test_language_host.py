@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -87,6 +88,15 @@ sys.exit(7)
         "bin": str(VENV / "bin"),
     }
     assert {name: told.get(name) for name in expected} == expected
+
+
+def test_what_stands_by_for_a_program_goes_without_a_word_when_none_is_wanted() -> None:
+    command = [str(VENV / "bin/python"), str(PROJECT / "sandbox/language_exec.py"), "--stand-by", str(os.getpid())]
+    waiting = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    until(lambda: "cygrpc" in Path(f"/proc/{waiting.pid}/maps").read_text())  # it imports the SDK, or has done so
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.communicate(timeout=20)[0] == b""
+    assert waiting.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize(
