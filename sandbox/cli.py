@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 
 from sandbox import plugin_choice, seed
 from sandbox.environment import STACK, environment, exports, follow_stack_file, stack_file
@@ -95,7 +96,7 @@ def down(home: Home, destroy: bool) -> None:
             )
     with _step("stopping"):
         os.kill(pid, signal.SIGTERM)
-        _until(lambda: holder(home) is None, DOWN_LIMIT, f"process {pid} does not end; end it with `kill -9 {pid}`")
+        _until(lambda: _ended(pid), DOWN_LIMIT, f"process {pid} does not end; end it with `kill -9 {pid}`")
 
 
 @main.command()
@@ -208,6 +209,14 @@ def _wait_ready(home: Home) -> None:
         return all(service["state"] == "ready" for service in found["services"].values())
 
     _until(ready, UP_LIMIT, "not all services became ready: `python -m sandbox status` shows which, logs/ says why")
+
+
+def _ended(pid: int) -> bool:
+    """Whether a process is gone, or waits only for its parent to ask how it ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _until(done: Callable[[], bool], limit: float, otherwise: str) -> None:
