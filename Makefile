@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain up down shell status test test-long check format clean
+.PHONY: help toolchain up down shell status test test-long bench check format schema clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -28,6 +28,9 @@ test: toolchain check ## The suite of every day
 test-long: toolchain ## The rest: every direction, foreign clients, faults
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m long
 
+bench: toolchain ## What preview and up of 100 clusters cost with the components, and without
+	@$(VENV) -m bench
+
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
@@ -36,6 +39,10 @@ check: ## Format, lint and types
 format: ## Mend what the formatter and linter can
 	@$(VENV) -m ruff format --quiet .
 	@$(VENV) -m ruff check --quiet --fix .
+
+schema: ## Write anew the schemas that are checked in
+	@$(VENV) -m components.package > components/schema.json
+	@$(VENV) -m components.stack_schema
 
 clean: ## Remove the sandbox's state (not the tool chain)
 	@$(VENV) -m sandbox down

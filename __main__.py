@@ -14,7 +14,7 @@ from components import (
 
 stack = settings.load(pulumi.Config("arc-gateway"))
 
-gateway = ArcGateway(stack.gateway.name, settings.gateway_args(stack))
+gateway = ArcGateway(settings.gateway_name(stack), settings.gateway_args(stack))
 
 proxies = {name: ProxySettings(name, settings.proxy_args(stack, name)) for name in stack.proxies}
 

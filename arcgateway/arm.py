@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from arcgateway.errors import Failure
+from arcgateway.errors import Failure, ProxyRefusal
 from arcgateway.proxy import ProxySettings
 
 if TYPE_CHECKING:
@@ -24,8 +24,37 @@ CLUSTERS = "2025-08-01-preview"
 SETTINGS = "2025-02-19-preview"
 GATEWAYS = "2024-07-31-preview"
 
+#: Azure's code for a login of one tenant and a subscription of another.
+WRONG_TENANT = "InvalidAuthenticationTokenTenant"
+
 _METADATA_VERSION = "2022-09-01"
 _SECONDS = 60
+
+
+class Refused(Failure):
+    """Azure has understood a request and does not do it.
+
+    Attributes:
+        resource_id: what the request was about.
+        status: of HTTP.
+        code: Azure's own code of the error, for example `AuthorizationFailed`; empty where it gave none.
+    """
+
+    def __init__(self, cause: str, mend: str, resource_id: str, status: int, code: str, **more: Any) -> None:
+        super().__init__(cause, mend, **more)
+        self.resource_id = resource_id
+        self.status = status
+        self.code = code
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether the caller lacks a right, and nothing else."""
+        return self.status == 403
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the subscription belongs to another tenant than the caller's login."""
+        return self.code == WRONG_TENANT
 
 
 @dataclass(frozen=True)
@@ -84,6 +113,12 @@ class Arm:
         """
         return self._open()[0]
 
+    @property
+    def caller(self) -> str:
+        """The application id of the service principal that calls; empty where it is the login of `az`."""
+        principal = self._setting("TENANT_ID") and (self._setting("CLIENT_SECRET") or self._federated())
+        return self._setting("CLIENT_ID") if principal else ""
+
     def get(self, resource_id: str, api_version: str) -> dict[str, Any] | None:
         """A resource, or None where there is none.
 
@@ -91,6 +126,28 @@ class Arm:
             Failure: Azure cannot be reached, refuses, or answers with an error that lasts.
         """
         return self._send("GET", resource_id, api_version)
+
+    def list(self, path: str, api_version: str) -> list[dict[str, Any]]:
+        """All items of a collection, over all its pages.
+
+        Raises:
+            Failure: as `get` does; or there is no such collection, as its subscription or group is not there; or a
+                page's `nextLink` leads to another host or round in a circle.
+        """
+        page = self._ask("GET", self._url(path), path, params={"api-version": api_version})
+        items: list[dict[str, Any]] = list(page.get("value") or ())
+        followed: set[str] = set()
+        while link := str(page.get("nextLink") or ""):
+            # The token goes along: a link to elsewhere must not be followed.
+            if urlsplit(link).netloc != urlsplit(self.cloud.resource_manager).netloc or link in followed:
+                raise Failure(
+                    f"the list {path} goes on at {link[:200]}, which is no next page of {self.cloud.resource_manager}",
+                    "check what answers for Azure Resource Manager here",
+                )
+            followed.add(link)
+            page = self._ask("GET", link, path)
+            items += page.get("value") or ()
+        return items
 
     def put(self, resource_id: str, api_version: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """Create or replace a resource. Raises `Failure` as `get` does."""
@@ -103,20 +160,28 @@ class Arm:
     def _send(
         self, method: str, resource_id: str, api_version: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any] | None:
+        url = self._url(resource_id)
+        try:
+            return self._ask(method, url, resource_id, params={"api-version": api_version}, json=body)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def _url(self, resource_id: str) -> str:
+        return f"{self.cloud.resource_manager}{resource_id}"
+
+    def _ask(self, method: str, url: str, resource_id: str, **content: Any) -> dict[str, Any]:
         from azure.core.exceptions import AzureError, ClientAuthenticationError
         from azure.core.rest import HttpRequest
 
-        cloud, client = self._open()
-        url = f"{cloud.resource_manager}{resource_id}"
-        request = HttpRequest(method, url, params={"api-version": api_version}, json=body)
+        _, client = self._open()
         try:
-            answer = client.send_request(request)
+            answer = client.send_request(HttpRequest(method, url, **content))
         except ClientAuthenticationError as error:
             raise _refused_login(str(error)) from error
         except AzureError as error:
             raise _unreachable(url, error) from error
-        if answer.status_code == 404:
-            return None
         if not 200 <= answer.status_code < 300:
             raise _refused(method, resource_id, answer)
         return dict(answer.json()) if answer.content else {}
@@ -147,20 +212,17 @@ class Arm:
 
     def _transport(self, base: str) -> Any:
         """A transport through the proxy that is right for this address, with the roots of the environment."""
-        import requests
         from azure.core.pipeline.transport import RequestsTransport
 
-        session = requests.Session()
-        session.trust_env = False
-        session.verify = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("SSL_CERT_FILE") or True
-        session.proxies = self._proxies(base)
+        from arcgateway import https
+
+        bundle = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("SSL_CERT_FILE") or ""
         return RequestsTransport(
-            session=session,
+            session=https.session(bundle, self._proxies(base)),
             session_owner=True,
             use_env_settings=False,
             connection_timeout=20,
             read_timeout=_SECONDS,
-            connection_verify=session.verify,
         )
 
     def _proxies(self, url: str) -> Any:
@@ -193,7 +255,7 @@ class Arm:
                 "unset it for the public cloud, or name the right host",
             ) from error
 
-    def _authentication(self, cloud: Cloud) -> list[Any]:
+    def _authentication(self, cloud: Cloud) -> Iterable[Any]:
         from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
         return [BearerTokenCredentialPolicy(self._credential(cloud), cloud.audience.rstrip("/") + "/.default")]
@@ -292,6 +354,11 @@ def _unreachable(url: str, error: Exception) -> Failure:
             f"the certificate that {host} presented is not trusted here",
             "put its root into the file of SSL_CERT_FILE; if a proxy re-signs TLS, have it exempt Azure",
         )
+    if "Tunnel connection failed: 407" in detail:
+        return ProxyRefusal(
+            f"the enterprise proxy asks for credentials on the way to {host}, or refuses these",
+            "mend the user and password of the proxy's URL (percent-encoded)",
+        )
     return Failure(
         f"{host} cannot be reached ({detail[:200]})", "check the proxy and the network, and run again", transient=True
     )
@@ -304,16 +371,25 @@ def _refused_login(detail: str) -> Failure:
     )
 
 
-def _refused(method: str, resource_id: str, answer: Any) -> Failure:
+def _refused(method: str, resource_id: str, answer: Any) -> Refused:
+    code = ""
     try:
         error = answer.json()["error"]
-        detail = f"{error.get('code', '')}: {error.get('message', '')}"
+        code = str(error.get("code") or "")
+        detail = f"{code}: {error.get('message', '')}"
     except (ValueError, KeyError, TypeError, AttributeError):
         detail = f"status {answer.status_code}"
     cause = f"Azure refused {method} {resource_id} ({detail[:300]})"
-    if answer.status_code in (401, 403):
-        return Failure(cause, "grant the caller this action, for example with the role of GatewayOperatorRole")
-    if answer.status_code in (408, 429) or answer.status_code >= 500:
+    status = int(answer.status_code)
+    about = resource_id, status, code
+    if code == WRONG_TENANT:
+        return Refused(cause, "log in to the subscription's tenant (`az login --tenant`, ARM_TENANT_ID)", *about)
+    if status == 404:
+        return Refused(cause, "check the id, and that the caller's login sees its subscription", *about)
+    if status in (401, 403):
+        return Refused(cause, "grant the caller this action, for example with the role of GatewayOperatorRole", *about)
+    if status in (408, 429) or status >= 500:
         after = answer.headers.get("Retry-After", "")
-        return Failure(cause, "run again later", transient=True, retry_after=float(after) if after.isdigit() else None)
-    return Failure(cause, "mend what it names and run again")
+        wait = float(after) if after.isdigit() else None
+        return Refused(cause, "run again later", *about, transient=True, retry_after=wait)
+    return Refused(cause, "mend what it names and run again", *about)

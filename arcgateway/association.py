@@ -7,14 +7,25 @@ nothing here assumes what an earlier run has done: every plan starts from what w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from arcgateway import connect_flags
+from arcgateway.az_versions import numbers
 from arcgateway.azure_cli import Change
+from arcgateway.connect_flags import (
+    AZURE_HYBRID_BENEFIT,
+    CONTAINER_LOG_PATH,
+    DISABLE_AUTO_UPGRADE,
+    ENABLE_PRIVATE_LINK,
+    PRIVATE_LINK_SCOPE_ID,
+    Way,
+)
 from arcgateway.driver_settings import DriverSettings
 from arcgateway.errors import Failure
+from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId, same
 from arcgateway.kube import Agents, Release
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
@@ -25,6 +36,20 @@ OLDEST_AGENTS = (1, 21, 10)
 #: Marks the clusters that a driver of ours has connected, so that one that no state holds can be found again.
 OWN_TAG = ("pulumi-arc-gateway", "connected")
 
+#: What connectivityStatus can be once the agents have reported.
+REPORTED = ("Connected", "Offline", "Expired")
+
+#: Seconds after which a helm that has its release pending is taken for dead where no agent is unready, so that it would
+#: have nothing to wait for.
+HELM_AT_LEAST = 20.0
+
+#: The same where one is: as long as `az connectedk8s` lets helm wait, which is 1200 for `connect`, 300 for `update` and
+#: 600 for `upgrade`.
+HELM_AT_MOST = {"pending-install": 1200.0, "pending-upgrade": 600.0, "pending-rollback": 600.0}
+
+#: Flags that `update` takes only together.
+_TOGETHER = (connect_flags.ENABLE_OIDC_ISSUER.variable, connect_flags.SELF_HOSTED_ISSUER.variable)
+
 #: How long the documentation asks to wait before the names that the gateway replaces are closed.
 SETTLING = timedelta(hours=1)
 
@@ -34,6 +59,8 @@ class Step(Enum):
 
     CONNECT = "connect"
     DISCONNECT = "disconnect"
+    CLEAN_UP = "disconnect by force"
+    FORGET_RELEASE = "forget the release"
     DELETE_RESOURCE = "delete the resource"
 
 
@@ -41,49 +68,14 @@ Plan = tuple[Step | Change, ...]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Seen(Held):
     """One look.
 
     Attributes:
-        cluster: the connected cluster as the Resource Manager has it, None where there is none.
-        setting: its HybridCompute setting, None where there is none.
         agents: what is in the cluster.
     """
 
-    cluster: Mapping[str, Any] | None
-    setting: Mapping[str, Any] | None
     agents: Agents = field(default_factory=Agents)
-
-    @property
-    def properties(self) -> Mapping[str, Any]:
-        """The cluster's properties, empty without a cluster."""
-        return (self.cluster or {}).get("properties") or {}
-
-    @property
-    def status(self) -> str:
-        """Connecting, Connected, Offline, ... or empty."""
-        return str(self.properties.get("connectivityStatus") or "")
-
-    @property
-    def agent_version(self) -> str:
-        """As the agents last told; empty before they did."""
-        return str(self.properties.get("agentVersion") or "")
-
-    @property
-    def gateway_enabled(self) -> bool:
-        """Whether the cluster's own half of the association is there."""
-        return bool((self.properties.get("gateway") or {}).get("enabled"))
-
-    @property
-    def gateway_id(self) -> str:
-        """Which gateway the setting names; empty for none."""
-        properties = (self.setting or {}).get("properties") or {}
-        return str((properties.get("gatewayProperties") or {}).get("gatewayResourceId") or "")
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """The tags of the cluster's resource."""
-        return (self.cluster or {}).get("tags") or {}
 
     def associated(self, gateway: GatewayId) -> bool:
         """Whether both halves are there and the agents were told."""
@@ -96,36 +88,40 @@ def plan_connect(wanted: DriverSettings, seen: Seen) -> Plan:
     """What a `connect` has left to do.
 
     Raises:
-        Failure: the name or the cluster is taken by something else, or the agents are too old for the gateway.
+        Failure: the name or the cluster is taken by something else, the agents are too old for the gateway, or what
+            is wanted cannot be done to a connected cluster.
     """
     assert wanted.cluster is not None
     agents = seen.agents
     _refuse_other(wanted.cluster, agents)
     if seen.cluster is None:
-        return (Step.CONNECT,) if not _broken(agents) else (Step.DISCONNECT, Step.CONNECT)
+        # `connect` removes agents whose resource is gone, if they still say what they were.
+        stuck = agents.release is not None and agents.identity is None
+        return (Step.FORGET_RELEASE, Step.CONNECT) if stuck else (Step.CONNECT,)
     if agents.release is None and not agents.deployments:
-        if seen.status in ("Connected", "Offline", "Expired"):
+        if seen.status in REPORTED:
             raise Failure(
                 f"{wanted.cluster} is connected already, but not from the cluster of this kubeconfig context",
                 "give this cluster another name, or disconnect the other one first",
             )
         # A connect that was stopped between Azure and the cluster: the client refuses a name that is taken.
         return (Step.DELETE_RESOURCE, Step.CONNECT)
-    if _broken(agents) and seen.status != "Connected":
+    if agents.release is None:
+        return (Step.CONNECT,)
+    if agents.identity is None and seen.status != "Connected":
+        return (Step.CLEAN_UP, Step.CONNECT)
+    if agents.release.status == "uninstalling":
         return (Step.DISCONNECT, Step.CONNECT)
-    if agents.release is None or not agents.release.deployed:
+    _refuse_the_irreversible(wanted, seen)
+    if connect_flags.differing(wanted.flags, seen.properties, (Way.CONNECT_AGAIN,)):
         return (Step.CONNECT,)
     change = Change(
         gateway=wanted.gateway if wanted.gateway and not seen.associated(wanted.gateway) else None,
         disable_gateway=wanted.gateway is None and (seen.gateway_enabled or bool(seen.gateway_id)),
-        proxy=wanted.proxy if wanted.proxy and not same_proxy(wanted.proxy, agents.release) else ProxySettings(),
         disable_proxy=not wanted.proxy and proxy_enabled(agents.release),
         tags=merged_tags(wanted, seen),
-        distribution=_changed(wanted.distribution, seen.properties.get("distribution")),
     )
-    if change.gateway:
-        require_version(wanted.cluster, seen.agent_version)
-    return (change,) if change != Change() else ()
+    return _steps(change, wanted, seen)
 
 
 def plan_associate(wanted: DriverSettings, seen: Seen) -> Plan:
@@ -148,14 +144,118 @@ def plan_associate(wanted: DriverSettings, seen: Seen) -> Plan:
             f"the cluster of this kubeconfig context has no Arc agents, so it is not {wanted.cluster.name}",
             "name the right context in the cluster's kubeContext",
         )
-    change = Change(
-        gateway=None if seen.associated(wanted.gateway) else wanted.gateway,
-        proxy=wanted.proxy if wanted.proxy and not same_proxy(wanted.proxy, seen.agents.release) else ProxySettings(),
+    _refuse_the_irreversible(wanted, seen)
+    return _steps(Change(gateway=None if seen.associated(wanted.gateway) else wanted.gateway), wanted, seen)
+
+
+def whole(wanted: DriverSettings, seen: Seen) -> Change:
+    """All that a `connect` says: what is wanted, and what is there and not spoken of."""
+    flags = {**connect_flags.kept(seen.properties), **wanted.flags}
+    if flags.get(ENABLE_PRIVATE_LINK.variable) != "true":
+        flags.pop(PRIVATE_LINK_SCOPE_ID.variable, None)
+    return Change(
+        gateway=wanted.gateway,
+        proxy=wanted.proxy,
+        tags={**seen.tags, **wanted.tags, OWN_TAG[0]: OWN_TAG[1]},
+        flags=flags,
+        configuration=_configuration(wanted, seen),
+        protected=wanted.protected,
     )
-    if change == Change():
+
+
+def _steps(change: Change, wanted: DriverSettings, seen: Seen) -> Plan:
+    """One update with this change and with what else is wanted and not there; nothing where all is.
+
+    A release that did not go through needs one all the same: helm runs in every update.
+    """
+    assert wanted.cluster is not None
+    release = seen.agents.release
+    change = replace(
+        change,
+        proxy=wanted.proxy if wanted.proxy and not same_proxy(wanted.proxy, release) else ProxySettings(),
+        flags=connect_flags.differing(wanted.flags, seen.properties, connect_flags.IN_PLACE),
+        configuration=_missing(wanted.configuration, connect_flags.configuration(seen.properties)),
+        protected=_unknown_to_helm(wanted.protected, release),
+    )
+    if change == Change() and (release is None or release.deployed):
         return ()
-    require_version(wanted.cluster, seen.agent_version)
-    return (change,)
+    if change.gateway:
+        require_version(wanted.cluster, seen.agent_version)
+    return (_accepted(change, wanted, seen),)
+
+
+def _accepted(change: Change, wanted: DriverSettings, seen: Seen) -> Change:
+    """The same change in a form that the client carries out as a whole (`update_connected_cluster` of 1.11.2).
+
+    It replaces the configuration of all features by that of the ones that are named: so all of them are named, the
+    proxy that the agents have too. It refuses settings alone, and nothing at all, which is what a failed release may
+    need; beside an Azure Hybrid Benefit it passes over all else. With the automatic upgrade as it is, it does neither.
+    """
+    flags = dict(change.flags)
+    if flags.keys() & set(_TOGETHER):
+        flags |= {variable: wanted.flags[variable] for variable in _TOGETHER if variable in wanted.flags}
+    if change.proxy or change.configuration or change.protected or CONTAINER_LOG_PATH.variable in flags:
+        logged = {**connect_flags.seen(seen.properties), **wanted.flags}.get(CONTAINER_LOG_PATH.variable)
+        flags |= {CONTAINER_LOG_PATH.variable: logged} if logged else {}
+        kept = ProxySettings() if change.disable_proxy else proxy_of(seen.agents.release) or ProxySettings()
+        change = replace(
+            change,
+            proxy=wanted.proxy or kept,
+            configuration=_configuration(wanted, seen),
+            protected=wanted.protected,
+        )
+    change = replace(change, flags=flags)
+    alone = replace(change, configuration={}, protected={}) == Change()
+    beside = AZURE_HYBRID_BENEFIT.variable in flags and change != Change(
+        flags={AZURE_HYBRID_BENEFIT.variable: flags[AZURE_HYBRID_BENEFIT.variable]}
+    )
+    if alone or beside:
+        there = DISABLE_AUTO_UPGRADE.seen(seen.properties) or "false"
+        change = replace(change, flags={DISABLE_AUTO_UPGRADE.variable: there, **flags})
+    return change
+
+
+def _configuration(wanted: DriverSettings, seen: Seen) -> Mapping[str, str]:
+    """The plain configuration settings that are to be there: ours, and those of others; what has a flag is not one."""
+    there = {
+        name: value
+        for name, value in connect_flags.configuration(seen.properties).items()
+        if name != connect_flags.CONTAINER_LOG_SETTING and not name.startswith("proxy.")
+    }
+    return {**there, **wanted.configuration}
+
+
+def _missing(wanted: Mapping[str, str], there: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in wanted.items() if there.get(name) != value}
+
+
+def _unknown_to_helm(protected: Mapping[str, str], release: Release | None) -> Mapping[str, str]:
+    """The protected settings whose values the agents were not given.
+
+    Azure never shows them, and only the service knows under which of the chart's names the client puts each: so a
+    value counts as given where any of the chart's values is the same.
+    """
+    known = set(release.values.values()) if release is not None else set()
+    return {name: value for name, value in protected.items() if value not in known}
+
+
+def _refuse_the_irreversible(wanted: DriverSettings, seen: Seen) -> None:
+    """Refuse what no command of the client undoes.
+
+    Raises:
+        Failure: something is on in Azure and is to be off.
+    """
+    there = connect_flags.seen(seen.properties)
+    for flag in connect_flags.FLAGS:
+        if (
+            flag.way is Way.ONE_WAY
+            and wanted.flags.get(flag.variable) == "false"
+            and there.get(flag.variable) == "true"
+        ):
+            raise Failure(
+                f"the {flag.words} of {wanted.cluster} is on, and the client has no way to turn it off",
+                f"leave {flag.variable} out or set it to true; a cluster without it must be disconnected first",
+            )
 
 
 def require_version(cluster: ConnectedClusterId, version: str) -> None:
@@ -164,12 +264,27 @@ def require_version(cluster: ConnectedClusterId, version: str) -> None:
     Raises:
         Failure: they are older than `OLDEST_AGENTS`.
     """
-    if version and _numbers(version) < OLDEST_AGENTS:
+    if version and numbers(version) < OLDEST_AGENTS:
         oldest = ".".join(map(str, OLDEST_AGENTS))
         raise Failure(
             f"the agents of {cluster.name} are {version}, and the gateway needs {oldest} or newer",
             f"run `az connectedk8s upgrade --name {cluster.name} --resource-group {cluster.resource_group}`",
         )
+
+
+def left_behind(agents: Agents, now: datetime, watched: float) -> bool:
+    """Whether a pending release is one that a killed helm has left, and not one that a helm works on.
+
+    Args:
+        agents: with the pending release.
+        now: by the clock of this machine, which may not be the one that helm went by.
+        watched: seconds since the release was first seen so.
+    """
+    release = agents.release
+    assert release is not None
+    age = max(watched, (now - release.since).total_seconds() if release.since else 0.0)
+    longest = max(HELM_AT_MOST.values())
+    return age > (HELM_AT_LEAST if agents.none_unready else HELM_AT_MOST.get(release.status, longest))
 
 
 def settled(wanted: DriverSettings, seen: Seen) -> str:
@@ -277,23 +392,10 @@ def _refuse_other(cluster: ConnectedClusterId, agents: Agents) -> None:
         )
 
 
-def _broken(agents: Agents) -> bool:
-    """A helm release that the client can go on from neither with `connect` nor with `update`."""
-    return agents.release is not None and (agents.identity is None or agents.release.pending)
-
-
 def _says(release: Release, name: str) -> bool | None:
     text = release.values.get(name, "").lower()
     return {"true": True, "false": False}.get(text)
 
 
-def _changed(wanted: str | None, current: Any) -> str | None:
-    return wanted if wanted and wanted.lower() != str(current or "").lower() else None
-
-
 def _plain(pem: str | None) -> str:
     return "\n".join((pem or "").split())
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("-")[0].split(".") if part.isdigit())

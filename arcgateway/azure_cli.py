@@ -22,12 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arcgateway import workspace
+from arcgateway import az_versions, connect_flags, workspace
 from arcgateway.az_failures import NOT_LOGGED_IN, classify
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId
+from arcgateway.kube import NAMESPACE, RELEASE, RELEASE_NAMESPACE
 from arcgateway.kubeconfig import Kubeconfig
 from arcgateway.lifeline import Lifeline, in_own_group, stop_group
+from arcgateway.platforms import HERE
 from arcgateway.proxy import ProxySettings, ProxyUrl, no_proxy
 from arcgateway.redaction import Redactor
 
@@ -66,8 +68,9 @@ class Change:
         proxy: the agents' proxies, skip range and certificate.
         disable_proxy: the agents go without a proxy from now on.
         tags: the resource's tags, all of them.
-        distribution: `--distribution`.
-        infrastructure: `--infrastructure`, on connecting only.
+        flags: what further flags are to say, by variable (`connect_flags.FLAGS`).
+        configuration: plain configuration settings, by `FEATURE.SETTING`; with the protected ones, all of them.
+        protected: protected ones, likewise; secrets.
     """
 
     gateway: GatewayId | None = None
@@ -75,8 +78,9 @@ class Change:
     proxy: ProxySettings = field(default_factory=ProxySettings)
     disable_proxy: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
-    distribution: str | None = None
-    infrastructure: str | None = None
+    flags: connect_flags.Values = field(default_factory=dict)
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    protected: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class AzureCli:
@@ -109,15 +113,58 @@ class AzureCli:
     def connect(self, cluster: ConnectedClusterId, location: str, change: Change, seconds: float) -> None:
         """`az connectedk8s connect`: the cluster's resource, its agents and its association, in one go."""
         more: list[Argument] = ["--location", location] if location else []
-        self._on_cluster("connect", cluster, [*more, *_arguments(change), "--yes"], seconds)
+        flags = _flags(change.flags, lambda flag: flag.connect)
+        self._require_versions(seconds)
+        self._on_cluster("connect", cluster, [*more, *_arguments(change), *flags, "--yes"], seconds)
 
     def update(self, cluster: ConnectedClusterId, change: Change, seconds: float) -> None:
         """`az connectedk8s update` with what the change names, and nothing else."""
-        self._on_cluster("update", cluster, [*_arguments(change), "--yes"], seconds)
+        flags = _flags(change.flags, lambda flag: flag.update)
+        self._require_versions(seconds)
+        self._on_cluster("update", cluster, [*_arguments(change), *flags, "--yes"], seconds)
 
-    def delete(self, cluster: ConnectedClusterId, seconds: float) -> None:
-        """`az connectedk8s delete`: the agents out of the cluster, and its resource."""
-        self._on_cluster("delete", cluster, ["--yes"], seconds)
+    def delete(self, cluster: ConnectedClusterId, seconds: float, *, force: bool = False) -> None:
+        """`az connectedk8s delete`: the agents out of the cluster, and its resource.
+
+        Args:
+            cluster: which one.
+            seconds: after which it is stopped.
+            force: for agents that do not say any more which cluster they belong to.
+        """
+        self._on_cluster("delete", cluster, [*(["--force"] if force else []), "--yes"], seconds)
+
+    def uninstall(self, seconds: float) -> None:
+        """Take the agents out of a cluster whose resource is gone, which `delete` refuses to do then.
+
+        Raises:
+            Failure: there is no helm, or it failed.
+        """
+        program = self._helm()
+        if program is None:
+            raise Failure(
+                "the resource of the cluster is gone from Azure, its agents are still in the cluster, and there is no "
+                "helm here to remove them",
+                f"run `helm uninstall {RELEASE} --namespace {RELEASE_NAMESPACE}` and `kubectl delete namespace "
+                f"{NAMESPACE}`, or put helm on PATH and run again",
+            )
+        words = ["uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE, "--ignore-not-found", "--wait"]
+        with _workspace(self._env, self._kubeconfig) as (folder, env):
+            homes = {f"HELM_{name}_HOME": str(folder / "helm") for name in ("CACHE", "CONFIG", "DATA")}
+            self._supervised("helm uninstall", HERE.command(program, words), {**env, **homes}, seconds)
+
+    def _helm(self) -> str | None:
+        """Where helm is: as the client is told it, on PATH, or where the client has put its own."""
+        told = self._env.get("HELM_CLIENT_PATH") or shutil.which("helm", path=self._env.get("PATH"))
+        if told:
+            return told
+        homes = Path(self._env.get("HOME") or self._env.get("USERPROFILE") or Path.home()) / ".azure" / "helm"
+        return next((str(path) for path in sorted(homes.glob("*/*/helm*"), reverse=True) if path.is_file()), None)
+
+    def _require_versions(self, seconds: float) -> None:
+        """See that the client is new enough for what it is going to be asked."""
+        az_versions.require(
+            self._program(), self._env, lambda: self.run(["version", "--output", "json"], min(seconds, 120))
+        )
 
     def show(self, cluster: ConnectedClusterId, seconds: float = 120) -> dict[str, Any]:
         """`az connectedk8s show`, as Azure's JSON."""
@@ -147,18 +194,22 @@ class AzureCli:
         Raises:
             Failure: it could not be started, did not end in time, or failed; `transient` where trying again may help.
         """
-        program = shutil.which("az", path=self._env.get("PATH"))
-        if program is None:
-            raise Failure("the Azure CLI (az) is not on PATH", "install it, and `az extension add --name connectedk8s`")
+        program = self._program()
         command = "az " + " ".join(word for word in arguments[:2] if isinstance(word, str))
         with _workspace(self._env, self._kubeconfig) as (folder, env):
-            argv = [program, *_materialised(folder, arguments)]
+            argv = HERE.command(program, _materialised(folder, arguments))
             try:
                 return self._supervised(command, argv, env, seconds)
             except Failure as failure:
                 if NOT_LOGGED_IN not in failure.cause or not self._log_in(program, folder, env):
                     raise
             return self._supervised(command, argv, env, seconds)
+
+    def _program(self) -> str:
+        program = shutil.which("az", path=self._env.get("PATH"))
+        if program is None:
+            raise Failure("the Azure CLI (az) is not on PATH", "install it, and `az extension add --name connectedk8s`")
+        return program
 
     def _log_in(self, program: str, folder: Path, env: dict[str, str]) -> bool:
         """Log the service principal of the environment in, into this call's configuration alone."""
@@ -180,7 +231,7 @@ class AzureCli:
             "--output",
             "none",
         ]
-        self._supervised("az login", [program, *_materialised(folder, words)], env, 120)
+        self._supervised("az login", HERE.command(program, _materialised(folder, words)), env, 120)
         return True
 
     def _supervised(self, command: str, argv: list[str], env: dict[str, str], seconds: float) -> str:
@@ -287,10 +338,31 @@ def _arguments(change: Change) -> Iterator[Argument]:
         yield "--disable-proxy"
     if change.tags:
         yield "--tags"
-        yield from (f"{key}={value}" for key, value in sorted(change.tags.items()))
-    for flag, text in (("--distribution", change.distribution), ("--infrastructure", change.infrastructure)):
-        if text:
-            yield from (flag, text)
+        yield from (_literal(pair) for pair in _pairs(change.tags))
+    if change.configuration:
+        yield "--configuration-settings"
+        yield from (_literal(pair) for pair in _pairs(change.configuration))
+    if change.protected:
+        yield "--config-protected-settings"
+        yield from map(Secret, _pairs(change.protected))
+
+
+def _flags(
+    values: connect_flags.Values, arguments: Callable[[connect_flags.Flag], Callable[[str], Sequence[str]]]
+) -> Iterator[Argument]:
+    for flag in connect_flags.FLAGS:
+        if flag.variable in values:
+            yield from arguments(flag)(values[flag.variable])
+
+
+def _pairs(values: Mapping[str, str]) -> Iterator[str]:
+    return (f"{name}={value}" for name, value in sorted(values.items()))
+
+
+def _literal(word: str) -> Argument:
+    """A word that arrives as it is: where `az` would take it for the name of a file, by a file that holds it."""
+    before, equals, after = word.partition("=")
+    return Secret(word) if (after if equals else before).startswith("@") else word
 
 
 def _proxy_argument(url: ProxyUrl) -> Argument:

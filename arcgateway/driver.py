@@ -2,7 +2,7 @@
 
 Verbs: connect, disconnect, associate, disassociate, probe. JSON alone on standard output, progress on standard error,
 whose last line after a failure (status 1) is cause and mend. Every verb looks first at what is there and goes on from
-that point; where nothing is left to do, nothing is written.
+that point; where nothing is left to do, nothing is written. With ARC_PAUSED nothing is ever written.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def run(
     passwords = [url.password for url in (settings.proxy.https, settings.proxy.http) if url is not None]
     urls = [url.url for url in (settings.proxy.https, settings.proxy.http) if url is not None and url.username]
     secret = env.get("ARM_CLIENT_SECRET") or env.get("AZURE_CLIENT_SECRET")
-    redact = Redactor([*urls, *passwords, secret])
+    redact = Redactor([*urls, *passwords, secret, *settings.protected.values()])
 
     def tell(line: str) -> None:
         progress(redact(line))

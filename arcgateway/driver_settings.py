@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
-from arcgateway import endpoints, trust
+from arcgateway import connect_flags, endpoints, trust
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
@@ -31,14 +31,22 @@ NAMES = {
     "ARC_PROXY_SKIP_RANGE": False,
     "ARC_PROXY_CERTIFICATE": False,
     "ARC_TAGS": False,
-    "ARC_DISTRIBUTION": False,
-    "ARC_INFRASTRUCTURE": False,
+    **{flag.variable: False for flag in connect_flags.FLAGS},
+    "ARC_CONFIGURATION_SETTINGS": False,
+    "ARC_CONFIGURATION_PROTECTED_SETTINGS": True,
     "ARC_PREFLIGHT": False,
     "ARC_GENUINE_ROOTS": False,
     "ARC_SCENARIOS": False,
     "ARC_ON_UNREACHABLE": False,
     "ARC_DRIFT": False,
+    "ARC_PAUSED": False,
 }
+
+#: Configuration settings that have inputs of their own.
+_OWN_SETTINGS = (
+    *(f"proxy.{name}" for name in ("https_proxy", "http_proxy", "no_proxy", "proxy_cert")),
+    connect_flags.CONTAINER_LOG_SETTING,
+)
 
 
 @dataclass(frozen=True)
@@ -53,13 +61,15 @@ class DriverSettings:
         gateway_endpoint: its host name.
         proxy: the agents' proxies; also those of `az` and of our own requests.
         tags: tags of the cluster's resource.
-        distribution: Kubernetes distribution, as `az connectedk8s connect --distribution` takes it.
-        infrastructure: likewise `--infrastructure`.
+        flags: what flags of `az connectedk8s connect` are to say, by variable (`connect_flags.FLAGS`).
+        configuration: plain configuration settings, by `FEATURE.SETTING`.
+        protected: protected ones, likewise; secrets.
         preflight: whether a closed endpoint stops the run, is told, or is not looked for.
         genuine_roots: PEM texts of roots that count as the endpoints' own.
         scenarios: Arc features in use.
         on_unreachable: what deleting does when the cluster is gone.
         drift: what the observer found to differ, in words.
+        paused: the cluster is only looked at, whatever the verb.
     """
 
     cluster: ConnectedClusterId | None = None
@@ -69,13 +79,15 @@ class DriverSettings:
     gateway_endpoint: str | None = None
     proxy: ProxySettings = field(default_factory=ProxySettings)
     tags: Mapping[str, str] = field(default_factory=dict)
-    distribution: str | None = None
-    infrastructure: str | None = None
+    flags: connect_flags.Values = field(default_factory=dict)
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    protected: Mapping[str, str] = field(default_factory=dict, repr=False)
     preflight: Preflight = "require"
     genuine_roots: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     on_unreachable: OnUnreachable = "fail"
     drift: str = ""
+    paused: bool = False
 
 
 def read(env: Mapping[str, str], *, cluster_needed: bool) -> DriverSettings:
@@ -118,15 +130,20 @@ def read(env: Mapping[str, str], *, cluster_needed: bool) -> DriverSettings:
             skip=get("ARC_PROXY_SKIP_RANGE", canonical, ()),
             certificate=get("ARC_PROXY_CERTIFICATE", _pem, cast("str | None", none)),
         ),
-        tags=get("ARC_TAGS", _tags, cast("Mapping[str, str]", {})),
-        distribution=env.get("ARC_DISTRIBUTION") or None,
-        infrastructure=env.get("ARC_INFRASTRUCTURE") or None,
+        tags=get("ARC_TAGS", _texts, cast("Mapping[str, str]", {})),
+        flags={
+            flag.variable: value for flag in connect_flags.FLAGS if (value := get(flag.variable, flag.read, "")) != ""
+        },
+        configuration=get("ARC_CONFIGURATION_SETTINGS", _configuration, cast("Mapping[str, str]", {})),
+        protected=get("ARC_CONFIGURATION_PROTECTED_SETTINGS", _configuration, cast("Mapping[str, str]", {})),
         preflight=cast(Preflight, get("ARC_PREFLIGHT", one_of("require", "warn", "off"), "require")),
         genuine_roots=get("ARC_GENUINE_ROOTS", lambda text: (_pem(text),), cast("tuple[str, ...]", ())),
         scenarios=get("ARC_SCENARIOS", _scenarios, ()),
         on_unreachable=cast(OnUnreachable, get("ARC_ON_UNREACHABLE", one_of("fail", "forget", "azure-only"), "fail")),
         drift=env.get("ARC_DRIFT", ""),
+        paused=get("ARC_PAUSED", connect_flags.boolean, "false") == "true",
     )
+    wrong += connect_flags.contradictions(settings.flags, gateway=settings.gateway is not None)
     if settings.gateway and "Arc" in settings.proxy.skip:
         wrong.append("ARC_PROXY_SKIP_RANGE: 'Arc' sends the agents' traffic round the gateway: leave it out")
     if wrong:
@@ -160,11 +177,28 @@ def _scenarios(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _tags(text: str) -> Mapping[str, str]:
+def _texts(text: str) -> Mapping[str, str]:
     try:
-        tags = json.loads(text)
+        texts = json.loads(text)
     except ValueError:
         raise ValueError("no JSON object of texts") from None
-    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+    if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
         raise ValueError("no JSON object of texts")
-    return tags
+    return texts
+
+
+def _configuration(text: str) -> Mapping[str, str]:
+    """Settings by `FEATURE.SETTING`, from `{"FEATURE": {"SETTING": "VALUE"}}`. No message quotes a value."""
+    try:
+        features = json.loads(text)
+        settings = {(feature, name): value for feature, given in features.items() for name, value in given.items()}
+    except (ValueError, AttributeError):
+        raise ValueError("no JSON object of features, each an object of texts") from None
+    for (feature, name), value in settings.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{feature}.{name} is no text")
+        if not all(part and not set(part) & set(".=@ ") for part in (feature, name)):
+            raise ValueError(f"{feature!r}, {name!r} cannot be told to the client: neither may hold . = @ or a blank")
+        if f"{feature}.{name}" in _OWN_SETTINGS:
+            raise ValueError(f"{feature}.{name} has an input of its own, which is to be used")
+    return {f"{feature}.{name}": value for (feature, name), value in settings.items()}

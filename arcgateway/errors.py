@@ -19,3 +19,7 @@ class Failure(Exception):
         self.mend = mend
         self.transient = transient
         self.retry_after = retry_after
+
+
+class ProxyRefusal(Failure):
+    """The enterprise proxy does not take the credentials that it is given, or is given none (status 407)."""

@@ -17,6 +17,11 @@ def same(one: str | None, other: str | None) -> bool:
     return (one or "").rstrip("/").lower() == (other or "").rstrip("/").lower()
 
 
+def is_subscription(text: str) -> bool:
+    """Whether a text has the form of a subscription's id."""
+    return re.fullmatch(_SUBSCRIPTION, text) is not None
+
+
 @dataclass(frozen=True)
 class _ResourceId:
     subscription: str

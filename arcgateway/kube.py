@@ -6,12 +6,14 @@ import base64
 import gzip
 import ipaddress
 import json
+import re
 import shutil
 import subprocess
 import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,18 @@ from arcgateway.ids import ConnectedClusterId
 from arcgateway.kubeconfig import Kubeconfig
 
 NAMESPACE = "azure-arc"
+RELEASE = "azure-arc"
 RELEASE_NAMESPACE = "azure-arc-release"
 ARC_PROXY = "arc-proxy"
 
 _TIMEOUT = 20
+
+#: Helm's records of the agents' release, by its labels.
+_RELEASE = f"owner=helm,name={RELEASE}"
+
+_JSON = ("--output", "json")
+
+_UNREADABLE = (KeyError, ValueError, OSError, EOFError, zlib.error)
 
 
 class Unreachable(Failure):
@@ -38,10 +48,14 @@ class Release:
     Attributes:
         status: as helm has it: `deployed`, `failed`, `pending-install`, ...
         values: what it was installed with, flat: `global.httpsProxy` and so on, each as text.
+        record: the Secret that helm keeps it in.
+        since: when helm began with it, by the clock of the machine it ran on; None where that cannot be read.
     """
 
     status: str
     values: Mapping[str, str]
+    record: str = ""
+    since: datetime | None = None
 
     @property
     def deployed(self) -> bool:
@@ -78,6 +92,11 @@ class Agents:
         return self.deployments.get(ARC_PROXY, False)
 
     @property
+    def none_unready(self) -> bool:
+        """Whether all agents that there are are ready."""
+        return all(self.deployments.values())
+
+    @property
     def absent(self) -> bool:
         """Whether nothing of Arc is in the cluster."""
         return not self.deployments and self.release is None and self.identity is None
@@ -106,7 +125,7 @@ class Cluster:
             path = self.kubeconfig.write(folder)
             with ThreadPoolExecutor(max_workers=3) as pool:
                 objects = pool.submit(self._get, path, "deployments,configmaps", "--namespace", NAMESPACE)
-                of_helm = ("--namespace", RELEASE_NAMESPACE, "--selector", "owner=helm,name=azure-arc")
+                of_helm = ("--namespace", RELEASE_NAMESPACE, "--selector", _RELEASE)
                 releases = pool.submit(self._get, path, "secrets", *of_helm)
                 ranges = pool.submit(self._service_ranges, path) if service_ranges else None
             found, guessed = ranges.result() if ranges else ((), False)
@@ -133,7 +152,53 @@ class Cluster:
             address for item in services for address in item.get("spec", {}).get("clusterIPs", ()) if address != "None"
         ), True
 
+    def mark_failed(self, release: Release) -> None:
+        """Mark a release that helm was killed in as failed, as helm does itself when it is only asked to stop.
+
+        So nothing is taken back in the cluster, and the next `helm upgrade` goes on from there.
+
+        Raises:
+            Failure: somebody else has written the release meanwhile (transient), or it cannot be read or written.
+        """
+        with workspace.folder() as folder:
+            path = self.kubeconfig.write(folder)
+            where = ("--namespace", RELEASE_NAMESPACE)
+            secret = json.loads(self._kubectl(path, "secrets", "get", "secret", release.record, *where, *_JSON))
+            if secret["metadata"]["labels"]["status"] != release.status:
+                return  # that helm has come to its end meanwhile
+            try:
+                body = _unpacked(secret)
+                body["info"] |= {"status": "failed", "description": "helm was stopped in it"}
+            except (*_UNREADABLE, TypeError):
+                raise Failure(
+                    f"helm's record {release.record} is {release.status} and cannot be read",
+                    f"run `helm uninstall {RELEASE} --namespace {RELEASE_NAMESPACE}`, and run again",
+                ) from None
+            secret["metadata"]["labels"]["status"] = "failed"
+            secret["data"]["release"] = _packed(body)
+            # With the version that was read: the API server refuses to write over what helm has written since.
+            self._kubectl(path, "secrets", "replace", "--filename", "-", "--output", "name", given=json.dumps(secret))
+
+    def forget_release(self) -> None:
+        """Remove helm's records of the agents' release, whose objects are gone or are to be taken over."""
+        with workspace.folder() as folder:
+            selected = ("--namespace", RELEASE_NAMESPACE, "--selector", _RELEASE)
+            self._kubectl(self.kubeconfig.write(folder), "secrets", "delete", "secrets", *selected)
+
     def _get(self, kubeconfig: Path, kinds: str, *arguments: str) -> list[dict[str, Any]]:
+        answer = self._kubectl(kubeconfig, kinds, "get", kinds, *arguments, *_JSON)
+        items: list[dict[str, Any]] = json.loads(answer).get("items", [])
+        return items
+
+    def _kubectl(self, kubeconfig: Path, kinds: str, *arguments: str, given: str = "") -> str:
+        """What `kubectl` answers.
+
+        Args:
+            kubeconfig: the file with the context.
+            kinds: what the call is about, for messages.
+            arguments: its words, of which none is a secret.
+            given: for its standard input.
+        """
         program = shutil.which("kubectl", path=self._env.get("PATH"))
         if program is None:
             raise Failure("kubectl is not on PATH", "install it: it reads the cluster with every kind of login")
@@ -144,33 +209,26 @@ class Cluster:
             "--context",
             self.kubeconfig.context,
             f"--request-timeout={_TIMEOUT}s",
-            "get",
-            kinds,
             *arguments,
-            "--output",
-            "json",
         ]
         try:
             done = subprocess.run(
-                argv,
-                env=self._env,
-                capture_output=True,
-                text=True,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                timeout=3 * _TIMEOUT,
+                argv, env=self._env, capture_output=True, text=True, check=False, input=given, timeout=3 * _TIMEOUT
             )
         except subprocess.TimeoutExpired:
             raise self._unreachable("it did not answer in time") from None
         if done.returncode != 0:
             raise self._explained(kinds, done.stderr.strip())
-        items: list[dict[str, Any]] = json.loads(done.stdout).get("items", [])
-        return items
+        return done.stdout
 
     def _explained(self, kinds: str, said: str) -> Failure:
         last = said.splitlines()[-1] if said else "kubectl said nothing"
         if "the server doesn't have a resource type" in said:
             return Failure(f"the cluster knows no {kinds}", "use a cluster of a supported Kubernetes version")
+        if "(Conflict)" in said:
+            return Failure(f"somebody else is changing {kinds} of the cluster ({last})", "run again", transient=True)
+        if "(NotFound)" in said:
+            return Failure(f"the cluster has no such {kinds} any more ({last})", "run again", transient=True)
         if "(Forbidden)" in said or "is forbidden" in said:
             return Failure(
                 f"the context {self.kubeconfig.context!r} may not read {kinds} ({last})",
@@ -192,12 +250,32 @@ def newest_release(secrets: Iterable[Mapping[str, Any]]) -> Release | None:
     if newest is None:
         return None
     status = newest["metadata"].get("labels", {}).get("status", "unknown")
+    record = newest["metadata"].get("name", "")
     try:
-        packed = base64.b64decode(base64.b64decode(newest["data"]["release"]))
-        body = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
-        return Release(status, dict(_flat(body.get("config") or {})))
-    except (KeyError, ValueError, OSError, EOFError, zlib.error):
-        return Release(status, {})
+        body = _unpacked(newest)
+        values, since = dict(_flat(body.get("config") or {})), _time((body.get("info") or {}).get("last_deployed"))
+    except _UNREADABLE:
+        return Release(status, {}, record)
+    return Release(status, values, record, since)
+
+
+def _unpacked(secret: Mapping[str, Any]) -> dict[str, Any]:
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    body: dict[str, Any] = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
+    return body
+
+
+def _packed(body: Mapping[str, Any]) -> str:
+    return base64.b64encode(base64.b64encode(gzip.compress(json.dumps(body).encode()))).decode()
+
+
+def _time(text: Any) -> datetime | None:
+    """A time as Go writes it, with up to nine digits of a second's fraction."""
+    try:
+        when = datetime.fromisoformat(re.sub(r"\.\d+", "", str(text)))
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def guessed_ranges(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -42,6 +42,29 @@ def read(context: str | None, env: Mapping[str, str]) -> Kubeconfig:
     Raises:
         Failure: no file, a file that is no kubeconfig, or no such context.
     """
+    merged, current = _merged(env)
+    name = context or current
+    if not name or name not in merged["contexts"]:
+        known = ", ".join(sorted(merged["contexts"])) or "none"
+        raise Failure(
+            f"the kubeconfig has no context {name!r}" if name else "the kubeconfig has no current context",
+            f"name one of its contexts ({known}) in the cluster's kubeContext, or set KUBECONFIG to another file",
+        )
+    return _pruned(name, merged)
+
+
+def contexts(env: Mapping[str, str]) -> list[str]:
+    """The names of all contexts, the current one first.
+
+    Raises:
+        Failure: no file, or a file that is no kubeconfig.
+    """
+    merged, current = _merged(env)
+    return sorted(merged["contexts"], key=lambda name: (name != current, name))
+
+
+def _merged(env: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """What all the files hold, by kind and name, and the current context; the first file that has a name wins."""
     paths = [Path(part) for part in env.get("KUBECONFIG", "").split(os.pathsep) if part]
     paths = paths or [Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / ".kube" / "config"]
     merged: dict[str, dict[str, Any]] = {"clusters": {}, "users": {}, "contexts": {}}
@@ -55,14 +78,7 @@ def read(context: str | None, env: Mapping[str, str]) -> Kubeconfig:
                 entries.setdefault(entry["name"], _absolute(entry, path.resolve().parent))
     if not found:
         raise Failure(f"no kubeconfig at {', '.join(map(str, paths))}", "set KUBECONFIG to the file of the cluster")
-    name = context or current
-    if not name or name not in merged["contexts"]:
-        known = ", ".join(sorted(merged["contexts"])) or "none"
-        raise Failure(
-            f"the kubeconfig has no context {name!r}" if name else "the kubeconfig has no current context",
-            f"name one of its contexts ({known}) in the cluster's kubeContext, or set KUBECONFIG to another file",
-        )
-    return _pruned(name, merged)
+    return merged, current
 
 
 def _load(path: Path) -> dict[str, Any]:

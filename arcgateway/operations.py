@@ -6,28 +6,31 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
-from arcgateway import arm, driver_settings, kubeconfig
+from arcgateway import arm, connect_flags, driver_settings, kubeconfig, prerequisites
 from arcgateway.association import (
-    OWN_TAG,
     Plan,
     Seen,
     Step,
+    left_behind,
     plan_associate,
     plan_connect,
     proxy_of,
     result,
     settled,
+    whole,
 )
 from arcgateway.azure_cli import AzureCli, Change, with_retries
 from arcgateway.driver_settings import DriverSettings
-from arcgateway.errors import Failure
+from arcgateway.errors import Failure, ProxyRefusal
 from arcgateway.ids import ConnectedClusterId, same
 from arcgateway.kube import Agents, Cluster
 from arcgateway.lifeline import Lifeline
 from arcgateway.proof import prove
-from arcgateway.proxy import complete, of_environment
+from arcgateway.proxy import ProxySettings, complete, of_environment
 from arcgateway.redaction import Redactor
 
 T = TypeVar("T")
@@ -44,6 +47,9 @@ LAST_LOOK_SECONDS = 15.0
 
 #: How often what was written is compared with what is wanted before it is given up.
 ROUNDS = 3
+
+#: Seconds between two looks at it; only the second one in a row that finds it so counts.
+HELM_PAUSE = 3.0
 
 _READ_ONLY = frozenset(
     {
@@ -87,28 +93,72 @@ class Operations:
         self._env = {name: value for name, value in env.items() if name not in driver_settings.NAMES}
         self._redact = redact
         self._lifeline = lifeline
-        self._arm = arm.Arm(settings.proxy, self._env, lambda audience: self._az(None).access_token(audience))
+        self._go_by(settings.proxy)
+
+    def _go_by(self, traffic: ProxySettings) -> None:
+        """Send our own requests, and those of the programs that we start, this way."""
+        self._traffic = traffic
+        self._arm = arm.Arm(traffic, self._env, lambda audience: self._az(None).access_token(audience))
 
     def connect(self) -> dict[str, Any]:
         """Onboard the cluster, or go on with it, or bring it to what is wanted."""
-        return self._reconcile(plan_connect)
+        return self._paused() if self._settings.paused else self._reconcile(plan_connect)
 
     def associate(self) -> dict[str, Any]:
         """Associate a cluster that is connected already."""
-        return self._reconcile(plan_associate)
+        return self._paused() if self._settings.paused else self._reconcile(plan_associate)
 
     def disconnect(self) -> None:
         """Take the agents out of the cluster and its resource out of Azure."""
-        with_retries(self._disconnect, self._deadline, self._progress)
+        self._take_away(self._disconnect)
 
     def disassociate(self) -> None:
         """End the association; the cluster stays connected."""
-        with_retries(self._disassociate, self._deadline, self._progress)
+        self._take_away(self._disassociate)
+
+    def _paused(self) -> dict[str, Any]:
+        """What Azure holds of a cluster that is left alone; nothing where it cannot be asked."""
+        self._progress(f"{self._id.name} is paused: nothing is written")
+        try:
+            seen = self._patiently(self._azure, LAST_LOOK_SECONDS)
+        except Failure as failure:
+            self._progress(f"what there is of {self._id.name} could not be seen: {failure}")
+            seen = Seen(None, None)
+        there = result(self._id, seen, adopted=False)
+        shown = there if seen.cluster is not None else dict.fromkeys(there)
+        return {**shown, "id": there["id"], "adopted": False, "paused": True}
+
+    def _take_away(self, verb: Callable[[float], None]) -> None:
+        """Take something away, by the proxy of the last update, or, where that refuses us, by this machine's own.
+
+        Deleting runs with the settings of the last update: a password that was changed at the proxy since is not among
+        them.
+        """
+        if self._settings.paused:
+            self._progress(f"{self._id.name} is paused: it is left as it is")
+            return
+        try:
+            with_retries(verb, self._deadline, self._progress)
+        except ProxyRefusal as refusal:
+            own = of_environment(self._env)
+            if not own or (own.https, own.http) == (self._traffic.https, self._traffic.http):
+                raise Failure(
+                    f"{refusal.cause}; deleting uses the proxy as the last update had it",
+                    "run `pulumi up` with the new password first, or set HTTPS_PROXY to a proxy that lets this "
+                    "machine out, and delete then",
+                ) from refusal
+            self._progress(f"{refusal.cause}: going by the proxy of this machine's HTTPS_PROXY instead")
+            self._go_by(own)
+            with_retries(verb, self._deadline, self._progress)
 
     def _reconcile(self, planner: Planner) -> dict[str, Any]:
         if self._settings.drift:
             self._progress(f"drift: {self._settings.drift}")
-        seen = self._patiently(self._look)
+        try:
+            kubeconfig.read(self._settings.kube_context, self._env)
+        except Failure as no_context:
+            raise self._without_context(no_context) from no_context
+        seen = self._undisturbed(self._patiently(self._look))
         wanted = self._completed(seen.agents)
         steps = planner(wanted, seen)
         adopted = not steps
@@ -120,7 +170,7 @@ class Operations:
             if not steps:
                 return result(self._id, seen, adopted=adopted)
             if round_ == 0:
-                self._before_writing(wanted, seen)
+                self._before_writing(wanted, seen, steps)
             adopted = False
             self._carry_out(planner, wanted, steps, seen)
             seen = self._wait(self._patiently(self._look))
@@ -144,7 +194,7 @@ class Operations:
             nonlocal first
             todo, now = first
             if not todo:
-                now = self._look()
+                now = self._undisturbed(self._look())
                 todo = planner(wanted, now)
             first = ((), now)
             for step in todo:
@@ -159,17 +209,13 @@ class Operations:
             az.update(self._id, step, left)
         elif step is Step.CONNECT:
             self._progress(f"connecting {name}")
-            whole = Change(
-                gateway=wanted.gateway,
-                proxy=wanted.proxy,
-                distribution=wanted.distribution,
-                infrastructure=wanted.infrastructure,
-                tags={**seen.tags, **wanted.tags, OWN_TAG[0]: OWN_TAG[1]},
-            )
-            az.connect(self._id, wanted.location, whole, left)
-        elif step is Step.DISCONNECT:
+            az.connect(self._id, wanted.location, whole(wanted, seen), left)
+        elif step in (Step.DISCONNECT, Step.CLEAN_UP):
             self._progress(f"removing what a stopped run has left of {name}")
-            az.delete(self._id, left)
+            az.delete(self._id, left, force=step is Step.CLEAN_UP)
+        elif step is Step.FORGET_RELEASE:
+            self._progress(f"removing helm's record of agents that a stopped run has left of {name}")
+            self._cluster().forget_release()
         else:
             self._progress(f"removing the resource that a stopped run has left of {name}")
             self._arm.delete(str(self._id), arm.CLUSTERS)
@@ -179,10 +225,14 @@ class Operations:
         agents = self._agents_or_none(cluster, lambda: self._arm.delete(str(self._id), arm.CLUSTERS))
         if agents is None:
             return
-        if cluster is None and (agents.absent or agents.identity not in (None, self._id)):
+        if cluster is None and (agents.absent or not self._ours(agents)):
             self._progress(f"{self._id.name} is not connected: nothing to do")
             return
-        self._az_here().delete(self._id, left)
+        agents = self._undisturbed(Seen(cluster, None, agents)).agents
+        if cluster is None:
+            self._az_here().uninstall(left)
+        else:
+            self._az_here().delete(self._id, left, force=agents.release is not None and agents.identity is None)
         self._progress(f"{self._id.name} is disconnected")
 
     def _disassociate(self, left: float) -> None:
@@ -193,7 +243,8 @@ class Operations:
             self._progress(f"{self._id.name} is associated with no gateway: nothing to do")
         elif ours and seen.gateway_id and not same(seen.gateway_id, str(ours)):
             self._progress(f"{self._id.name} is associated with {seen.gateway_id}, not with ours: left as it is")
-        elif self._agents_or_none(seen.cluster, lambda: self._disable_in_azure(seen)) is not None:
+        elif (agents := self._agents_or_none(seen.cluster, lambda: self._disable_in_azure(seen))) is not None:
+            self._undisturbed(replace(seen, agents=agents))
             self._az_here().update(self._id, Change(disable_gateway=True), left)
             self._progress(f"{self._id.name} is associated with no gateway any more")
 
@@ -205,7 +256,7 @@ class Operations:
         """
         try:
             agents = self._patiently(lambda: self._agents(ranges=False), LAST_LOOK_SECONDS)
-            if agents.identity in (None, self._id) or cluster is None:
+            if self._ours(agents) or cluster is None:
                 return agents
             gone = Failure(
                 f"the cluster of this kubeconfig context is connected as {agents.identity}",
@@ -252,8 +303,38 @@ class Operations:
         return Seen(cluster, setting)
 
     def _agents(self, *, ranges: bool) -> Agents:
-        context = kubeconfig.read(self._settings.kube_context, self._env)
-        return Cluster(context, self._env).agents(service_ranges=ranges)
+        return self._cluster().agents(service_ranges=ranges)
+
+    def _cluster(self) -> Cluster:
+        return Cluster(kubeconfig.read(self._settings.kube_context, self._env), self._env)
+
+    def _undisturbed(self, seen: Seen) -> Seen:
+        """What there is once no helm is at work on the agents: one that works is waited for, and one that was killed
+        in its work is settled. Every later helm would refuse to work beside either.
+        """
+        started, told, dead = time.monotonic(), "", ""
+        while (release := seen.agents.release) is not None and release.pending and self._ours(seen.agents):
+            left = left_behind(seen.agents, datetime.now(UTC), time.monotonic() - started)
+            if left and dead == release.record:
+                self._progress(f"a helm that was stopped has left {self._id.name} {release.status}: marking it failed")
+                self._patiently(partial(self._cluster().mark_failed, release))
+            else:
+                dead = release.record if left else ""
+                if told != release.record:
+                    self._progress(f"waiting for another helm, which has {self._id.name} {release.status}")
+                    told = release.record
+                if time.monotonic() + HELM_PAUSE > self._deadline:
+                    raise Failure(
+                        f"another helm still has the agents of {self._id.name} {release.status}",
+                        "wait for it, or end it, and run again; one that was killed is settled by the next run",
+                    )
+                time.sleep(HELM_PAUSE)
+            seen = replace(seen, agents=self._patiently(lambda: self._agents(ranges=bool(self._settings.proxy))))
+        return seen
+
+    def _ours(self, agents: Agents) -> bool:
+        """Whether these are the cluster's own agents, or do not say whose they are."""
+        return agents.identity in (None, self._id)
 
     def _completed(self, agents: Agents) -> DriverSettings:
         """The settings with the skip range completed by what the cluster says of itself."""
@@ -265,29 +346,23 @@ class Operations:
         skip = complete(self._settings.proxy.skip, service_ranges=agents.service_ranges)
         return replace(self._settings, proxy=replace(self._settings.proxy, skip=skip))
 
-    def _before_writing(self, wanted: DriverSettings, seen: Seen) -> None:
-        """See to what must hold before the first write: the gateway, and the way through the proxy."""
-        endpoint = self._patiently(self._gateway_endpoint) if wanted.gateway else None
+    def _before_writing(self, wanted: DriverSettings, seen: Seen, steps: Plan) -> None:
+        """See to what must hold before the first write: what Azure asks for, and the way through the proxy."""
+        endpoint = self._patiently(lambda: prerequisites.check(self._arm, wanted, seen, steps, self._progress))
         proxy = wanted.proxy or proxy_of(seen.agents.release) or of_environment(self._env)
         location = wanted.location or str((seen.cluster or {}).get("location") or "")
         prove(replace(wanted, location=location, proxy=proxy, gateway_endpoint=endpoint), self._progress)
 
-    def _gateway_endpoint(self) -> str:
-        wanted = self._settings
-        if not self._arm.cloud.public:
-            raise Failure(f"{self._arm.cloud.name} has no Arc gateways", "use the public cloud, or no gateway")
-        gateway = self._arm.get(str(wanted.gateway), arm.GATEWAYS)
-        if gateway is None:
-            raise Failure(f"there is no gateway {wanted.gateway}", "create it first, or mend the gateway's id")
-        properties = gateway.get("properties") or {}
-        state = properties.get("provisioningState") or "Succeeded"
-        if state != "Succeeded":
-            raise Failure(
-                f"the gateway {wanted.gateway} is {state}",
-                "wait until it is ready, and run again",
-                transient=state in ("Creating", "Accepted", "Updating"),
-            )
-        return str(wanted.gateway_endpoint or properties.get("gatewayEndpoint") or "")
+    def _without_context(self, no_context: Failure) -> Failure:
+        """What stands in the way of a run that has no way to its cluster: that, and all that Azure would refuse."""
+        failures = [no_context]
+        try:
+            seen = self._patiently(self._azure)
+            steps: Plan = (Change(gateway=self._settings.gateway),) if seen.cluster else (Step.CONNECT,)
+            prerequisites.check(self._arm, self._settings, seen, steps, self._progress)
+        except Failure as failure:
+            failures.append(failure)
+        return prerequisites.together(failures)
 
     def _wait(self, seen: Seen) -> Seen:
         """Until the agents have reported and are ready. The cluster is asked only when Azure hears from it."""
@@ -313,7 +388,7 @@ class Operations:
         return self._az(kubeconfig.read(self._settings.kube_context, self._env))
 
     def _az(self, context: kubeconfig.Kubeconfig | None) -> AzureCli:
-        traffic = self._settings.proxy
+        traffic = self._traffic
         if context is not None and traffic:
             # Python's clients know no ranges in NO_PROXY: the API server must stand there by itself.
             traffic = replace(traffic, skip=complete(traffic.skip, api_server=context.api_server))
@@ -334,6 +409,7 @@ def _in_words(change: Change) -> str:
         "proxy settings": change.proxy,
         "no proxy": change.disable_proxy,
         "tags": change.tags,
-        "distribution": change.distribution,
+        "configuration settings": change.configuration or change.protected,
+        **{flag.words: flag.variable in change.flags for flag in connect_flags.FLAGS},
     }
     return ", ".join(words for words, there in parts.items() if there)

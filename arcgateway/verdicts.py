@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from arcgateway.endpoints import Endpoint
-from arcgateway.lifeline import ANCESTORS
+from arcgateway.lifeline import ancestors
+from arcgateway.platforms import HERE
 from arcgateway.preflight import Report, Result
 from arcgateway.proxy import ProxySettings
 
@@ -65,24 +64,12 @@ def shared(
 
 def engine() -> str:
     """The engine's address from the command lines of the processes above, else the launcher's parent or our own."""
-    above = [int(pid) for pid in os.environ.get(ANCESTORS, "").split() if pid.isdigit()] or [os.getppid()]
+    above = ancestors()
     for pid in reversed(above):
-        for word in reversed(_command_line(pid)[1:]):
+        for word in reversed(HERE.command_line(pid)[1:]):
             if _ADDRESS.fullmatch(word):
                 return word
     return f"process {above[-1]}"
-
-
-def _command_line(pid: int) -> list[str]:
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").rstrip("\0").split("\0")
-        except OSError:
-            return []
-    if sys.platform == "win32":
-        return []
-    shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.split()
 
 
 def _key(update: str, endpoints: Iterable[Endpoint], proxy: ProxySettings, genuine_roots: Iterable[str]) -> str:
@@ -138,20 +125,6 @@ def _sweep(place: Path, lifetime: float) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("a+b") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            while True:
-                try:
-                    file.seek(0)
-                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-                    break
-                except OSError:
-                    # It gives up by itself after ten seconds; the preflight ahead of us ends within its own limit.
-                    continue
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
+        HERE.lock(file)
         os.utime(path)
         yield

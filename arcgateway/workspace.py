@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from arcgateway.platforms import HERE
+
 _PREFIX = "arcgateway-run-"
 _open: set[Path] = set()
 
@@ -35,18 +37,5 @@ def sweep() -> None:
     """Remove what processes that were killed have left. Folders of other users cannot be removed, and are not."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not process_exists(int(pid)):
+        if pid.isdigit() and not HERE.exists(int(pid)):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def process_exists(pid: int) -> bool:
-    """Whether a process of this id is there, whoever owns it; always true on Windows, where asking would end it."""
-    if os.name == "nt":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,18 +1,9 @@
-"""The components as a package for programs in other languages."""
+"""The components as a package for programs in other languages: what the engine starts."""
 
-import arcgateway_components as components
-from arcgateway_components.component import PACKAGE
-from pulumi.provider.experimental import component_provider_host
+import sys
+
+from arcgateway_components.package import Package
+from pulumi.provider import main
 
 if __name__ == "__main__":
-    component_provider_host(
-        name=PACKAGE,
-        components=[
-            components.ArcGateway,
-            components.ConnectedCluster,
-            components.EndpointAllowlist,
-            components.GatewayAssociation,
-            components.GatewayOperatorRole,
-            components.ProxySettings,
-        ],
-    )
+    main(Package(), sys.argv[1:])

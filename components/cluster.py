@@ -1,22 +1,23 @@
 """Kubernetes clusters behind a gateway: onboarded by the stack, or existing connected clusters."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
 
 from arcgateway import ids
 
-from .component import Component
+from . import drift
+from .component import ArgumentError, Component
 from .driver import Verbs, drive, result
 from .egress import egress_policy
 from .proxy import joined
 
+#: Options of what belongs to a paused cluster: whatever its settings say by now, it stays, even when it is removed.
+PAUSED: dict[str, Any] = {"ignore_changes": ["*"], "retain_on_delete": True}
+
 
 class _ClusterArgs(TypedDict):
-    cluster_name: pulumi.Input[str]
-    """Name of the connected cluster in Azure."""
-    resource_group_name: pulumi.Input[str]
-    """Name of the resource group that holds it."""
     subscription_id: NotRequired[pulumi.Input[str]]
     """Subscription that holds it; the gateway's when not given."""
     gateway_id: NotRequired[pulumi.Input[str]]
@@ -39,30 +40,123 @@ class _ClusterArgs(TypedDict):
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
     scenarios: NotRequired[pulumi.Input[list[str]]]
     """Arc features that the cluster will use, whose endpoints the preflight proves too."""
+    distribution: NotRequired[pulumi.Input[str]]
+    """Kubernetes distribution, for example `k3s`; found out by the client when not given."""
+    distribution_version: NotRequired[pulumi.Input[str]]
+    """Version of that distribution; none is told to Azure when not given."""
+    azure_hybrid_benefit: NotRequired[pulumi.Input[str]]
+    """Whether the Azure Hybrid Benefit applies: `True`, `False` or `NotApplicable`, which is Azure's default. With
+    `True` you confirm that you hold an eligible Windows Server licence."""
+    disable_auto_upgrade: NotRequired[pulumi.Input[bool]]
+    """Whether the agents stay at their version until somebody upgrades them. Azure's default is false: it upgrades
+    them."""
+    container_log_path: NotRequired[pulumi.Input[str]]
+    """Where the nodes keep the containers' logs, for the agents' own log shipping; the agents' default when not
+    given."""
+    enable_oidc_issuer: NotRequired[pulumi.Input[bool]]
+    """Whether the cluster gets an OIDC issuer URL for federated workload identities. Azure's default is false; what
+    is on cannot be turned off again."""
+    self_hosted_issuer: NotRequired[pulumi.Input[str]]
+    """URL of the issuer that the cluster has already, which AKS, EKS and GKE need with `enable_oidc_issuer`."""
+    enable_workload_identity: NotRequired[pulumi.Input[bool]]
+    """Whether the workload identity webhook is installed. Azure's default is false."""
+    configuration_settings: NotRequired[pulumi.Input[dict[str, pulumi.Input[dict[str, pulumi.Input[str]]]]]]
+    """Settings of the agents by feature and name, which Azure stores and shows. Those of others stay."""
+    configuration_protected_settings: NotRequired[pulumi.Input[dict[str, pulumi.Input[dict[str, pulumi.Input[str]]]]]]
+    """Secret settings of the agents by feature and name. Azure is told no more than their names."""
     on_unreachable: NotRequired[str]
     """What a delete does when the cluster cannot be reached: `fail` (the default) leaves all as it is, `azure-only`
     clears what Azure holds, `forget` clears nothing."""
+    enabled: NotRequired[bool]
+    """False pauses the cluster: it is left as it is, neither looked at nor changed nor, on a delete, disconnected,
+    until this is true again (the default)."""
+    drift: NotRequired[str]
+    """What happens where Azure cannot tell whether somebody else has changed the cluster: `require` fails, `warn` says
+    so, `off` never looks. By default `require` in pipelines, where the variable CI is set, and `warn` elsewhere."""
     egress_policy: NotRequired[bool]
     """Whether the namespace `azure-arc` gets a network policy that lets the agents out to the proxy, the API server
     and name resolution alone; false by default."""
 
 
 class ConnectedClusterArgs(_ClusterArgs):
+    cluster_name: pulumi.Input[str]
+    """Name of the connected cluster in Azure."""
+    resource_group_name: pulumi.Input[str]
+    """Name of the resource group that holds it; made by the client where there is none."""
     location: pulumi.Input[str]
     """Azure region of the connected cluster, for example `eastus`."""
-    distribution: NotRequired[pulumi.Input[str]]
-    """Kubernetes distribution, for example `k3s`; found out by the client when not given."""
     infrastructure: NotRequired[pulumi.Input[str]]
     """What the cluster runs on, for example `vsphere`; found out by the client when not given."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Azure tags."""
+    custom_locations_oid: NotRequired[pulumi.Input[str]]
+    """Object id of the application `Custom Locations RP` in the tenant, for a caller who may not look it up. It counts
+    while the cluster is connected."""
+    onboarding_timeout: NotRequired[pulumi.Input[int]]
+    """Seconds that the agents' pods get to become ready while the cluster is connected; 1200 when not given."""
     enable_private_link: NotRequired[pulumi.Input[bool]]
-    """Whether the agents use Azure Private Link. It excludes a gateway, which is why the policy pack refuses it."""
+    """Whether the agents use Azure Private Link; false by default. It excludes a gateway, which is why the policy pack
+    refuses it, and cluster connect."""
+    private_link_scope_id: NotRequired[pulumi.Input[str]]
+    """ARM id of the private link scope, which `enable_private_link` needs."""
 
 
 class GatewayAssociationArgs(_ClusterArgs):
+    cluster_id: NotRequired[pulumi.Input[str]]
+    """ARM id of the connected cluster: in place of its name, group and subscription."""
+    cluster_name: NotRequired[pulumi.Input[str]]
+    """Name of the connected cluster in Azure; needed without `cluster_id`."""
+    resource_group_name: NotRequired[pulumi.Input[str]]
+    """Name of the resource group that holds it; needed without `cluster_id`."""
     location: NotRequired[pulumi.Input[str]]
     """Azure region of the connected cluster, whose endpoints the preflight proves; `eastus` when not given."""
+
+
+def _as_it_is(value: pulumi.Input[Any]) -> pulumi.Input[str]:
+    return cast(pulumi.Input[str], value)
+
+
+def _as_word(value: pulumi.Input[Any]) -> pulumi.Input[str]:
+    """A boolean or a number as the driver reads it."""
+    if isinstance(value, pulumi.Output):
+        return value.apply(_as_word)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_json(value: pulumi.Input[Any]) -> pulumi.Input[str]:
+    return pulumi.Output.json_dumps(value, sort_keys=True)
+
+
+#: The driver's variable for each argument, and how the value is written there.
+_VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulumi.Input[str]]]]] = {
+    "location": ("ARC_LOCATION", _as_it_is),
+    "kube_context": ("ARC_KUBE_CONTEXT", _as_it_is),
+    "gateway_id": ("ARC_GATEWAY_ID", _as_it_is),
+    "gateway_endpoint": ("ARC_GATEWAY_ENDPOINT", _as_it_is),
+    "proxy_https": ("ARC_PROXY_HTTPS", _as_it_is),
+    "proxy_http": ("ARC_PROXY_HTTP", _as_it_is),
+    "proxy_skip_range": ("ARC_PROXY_SKIP_RANGE", joined),
+    "proxy_certificate": ("ARC_PROXY_CERTIFICATE", _as_it_is),
+    "tags": ("ARC_TAGS", _as_json),
+    "distribution": ("ARC_DISTRIBUTION", _as_it_is),
+    "distribution_version": ("ARC_DISTRIBUTION_VERSION", _as_it_is),
+    "infrastructure": ("ARC_INFRASTRUCTURE", _as_it_is),
+    "azure_hybrid_benefit": ("ARC_AZURE_HYBRID_BENEFIT", _as_it_is),
+    "disable_auto_upgrade": ("ARC_DISABLE_AUTO_UPGRADE", _as_word),
+    "custom_locations_oid": ("ARC_CUSTOM_LOCATIONS_OID", _as_it_is),
+    "onboarding_timeout": ("ARC_ONBOARDING_TIMEOUT", _as_word),
+    "container_log_path": ("ARC_CONTAINER_LOG_PATH", _as_it_is),
+    "enable_oidc_issuer": ("ARC_ENABLE_OIDC_ISSUER", _as_word),
+    "self_hosted_issuer": ("ARC_SELF_HOSTED_ISSUER", _as_it_is),
+    "enable_workload_identity": ("ARC_ENABLE_WORKLOAD_IDENTITY", _as_word),
+    "configuration_settings": ("ARC_CONFIGURATION_SETTINGS", _as_json),
+    "configuration_protected_settings": ("ARC_CONFIGURATION_PROTECTED_SETTINGS", _as_json),
+    "enable_private_link": ("ARC_ENABLE_PRIVATE_LINK", _as_word),
+    "private_link_scope_id": ("ARC_PRIVATE_LINK_SCOPE_ID", _as_it_is),
+    "genuine_roots": ("ARC_GENUINE_ROOTS", _as_it_is),
+    "scenarios": ("ARC_SCENARIOS", joined),
+    "on_unreachable": ("ARC_ON_UNREACHABLE", _as_it_is),
+}
 
 
 class _Cluster(Component):
@@ -70,6 +164,8 @@ class _Cluster(Component):
 
     id: pulumi.Output[str]
     """ARM id of the connected cluster."""
+    resource_id: pulumi.Output[str]
+    """The same id, for YAML programs: there `.id` of a component is Pulumi's own and empty."""
     agent_version: pulumi.Output[str]
     """Version of the agents that report to Azure."""
     connectivity_status: pulumi.Output[str]
@@ -81,44 +177,69 @@ class _Cluster(Component):
     endpoints_removable_at: pulumi.Output[Optional[str]]
     """From when the endpoints that the gateway replaces may be closed: an hour later (RFC 3339)."""
 
+    def __init__(self, name: str, args: Any, opts: Optional[pulumi.ResourceOptions]) -> None:
+        self._left = {} if args.get("enabled", True) else PAUSED
+        super().__init__(
+            name, _with_secrets(args), pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(**self._left))
+        )
+
     def _declare(self, name: str, verbs: Verbs, args: Any) -> None:
-        subscription_id = _subscription(args)
-        tags = args.get("tags")
+        args = _with_secrets(args)
+        subscription_id, resource_group, cluster_name = self._identity(args)
+        enabled = args.get("enabled", True)
+        environment: dict[str, Any] = {
+            "ARC_SUBSCRIPTION_ID": subscription_id,
+            "ARC_RESOURCE_GROUP": resource_group,
+            "ARC_CLUSTER_NAME": cluster_name,
+            **{
+                variable: write(args[argument])
+                for argument, (variable, write) in _VARIABLES.items()
+                if args.get(argument) is not None
+            },
+            "ARC_PREFLIGHT": args.get("preflight", "require"),
+            "ARC_PAUSED": None if enabled else "true",
+        }
+        seen = drift.watched(self, name, environment, args.get("drift")) if enabled else None
         command = drive(
             name,
             verbs,
-            {
-                "ARC_SUBSCRIPTION_ID": subscription_id,
-                "ARC_RESOURCE_GROUP": args["resource_group_name"],
-                "ARC_CLUSTER_NAME": args["cluster_name"],
-                "ARC_LOCATION": args.get("location"),
-                "ARC_KUBE_CONTEXT": args.get("kube_context"),
-                "ARC_GATEWAY_ID": args.get("gateway_id"),
-                "ARC_GATEWAY_ENDPOINT": args.get("gateway_endpoint"),
-                "ARC_PROXY_HTTPS": args.get("proxy_https"),
-                "ARC_PROXY_HTTP": args.get("proxy_http"),
-                "ARC_PROXY_SKIP_RANGE": joined(args.get("proxy_skip_range")),
-                "ARC_PROXY_CERTIFICATE": args.get("proxy_certificate"),
-                "ARC_DISTRIBUTION": args.get("distribution"),
-                "ARC_INFRASTRUCTURE": args.get("infrastructure"),
-                "ARC_TAGS": None if tags is None else pulumi.Output.json_dumps(tags, sort_keys=True),
-                "ARC_PREFLIGHT": args.get("preflight", "require"),
-                "ARC_GENUINE_ROOTS": args.get("genuine_roots"),
-                "ARC_SCENARIOS": joined(args.get("scenarios")),
-                "ARC_ON_UNREACHABLE": args.get("on_unreachable"),
-            },
-            identity=[subscription_id, args["resource_group_name"], args["cluster_name"], args.get("location", "")],
-            opts=self.child(),
+            environment,
+            identity=[subscription_id, resource_group, cluster_name, args.get("location", "")],
+            opts=pulumi.ResourceOptions.merge(self.child(**self._left), seen),
         )
         if args.get("egress_policy"):
-            egress_policy(name, args.get("kube_context"), args.get("proxy_https"), self.child(depends_on=[command]))
+            opts = self.child(depends_on=[command], **self._left)
+            egress_policy(name, args.get("kube_context"), args.get("proxy_https"), opts)
         self.register(
             id=result(command, "id"),
+            resource_id=result(command, "id"),
             agent_version=result(command, "agentVersion"),
             connectivity_status=result(command, "connectivityStatus"),
             gateway_enabled=result(command, "gatewayEnabled"),
             associated_at=result(command, "associatedAt"),
             endpoints_removable_at=result(command, "endpointsRemovableAt"),
+        )
+
+    def _identity(self, args: Mapping[str, Any]) -> tuple[pulumi.Input[str], pulumi.Input[str], pulumi.Input[str]]:
+        """Subscription, resource group and name of the cluster.
+
+        Raises:
+            ArgumentError: the cluster is given in two ways, or in none.
+        """
+        named = [name for name in ("cluster_name", "resource_group_name") if args.get(name) is not None]
+        if args.get("cluster_id") is None:
+            if len(named) < 2:
+                raise ArgumentError(self, "cluster_id", "is missing: give it, or cluster_name and resource_group_name")
+            return _subscription(args), args["resource_group_name"], args["cluster_name"]
+        if "subscription_id" in args:
+            named.append("subscription_id")
+        if named:
+            raise ArgumentError(self, "cluster_id", f"says all of it: leave {', '.join(named)} out")
+        known = self.checked("cluster_id", args["cluster_id"], ids.ConnectedClusterId.parse)
+        return (
+            known.apply(lambda cluster: cluster.subscription),
+            known.apply(lambda cluster: cluster.resource_group),
+            known.apply(lambda cluster: cluster.name),
         )
 
 
@@ -136,6 +257,17 @@ class GatewayAssociation(_Cluster):
     def __init__(self, name: str, args: GatewayAssociationArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         super().__init__(name, args, opts)
         self._declare(name, Verbs("associate", "disassociate"), args)
+
+
+def _with_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with what is secret in them as secrets, whatever it came as: they go into the state."""
+    given = dict(args)
+    if "configuration_protected_settings" in given:
+        given["configuration_protected_settings"] = pulumi.Output.secret(given["configuration_protected_settings"])
+    for url in ("proxy_https", "proxy_http"):
+        if isinstance(given.get(url), str) and "@" in given[url]:
+            given[url] = pulumi.Output.secret(given[url])
+    return given
 
 
 def subscription_of(gateway_id: str) -> str:

@@ -1,12 +1,20 @@
 """What all components share: their type tokens, and inputs and outputs that policies and the state can see."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Optional
 
 import pulumi
 
 PACKAGE = "arc-gateway"
+
+
+class ArgumentError(pulumi.RunError):
+    """An argument of a component that cannot be used: whose, which one, why, and the mend."""
+
+    def __init__(self, component: pulumi.ComponentResource, argument: str, reason: object) -> None:
+        super().__init__(f"{type(component).__name__} {component.pulumi_resource_name!r}: {argument}: {reason}")
 
 
 class Component(pulumi.ComponentResource):
@@ -19,6 +27,30 @@ class Component(pulumi.ComponentResource):
         """Options for a resource inside this component."""
         return pulumi.ResourceOptions(parent=self, **options)
 
+    def checked(self, argument: str, value: Any, read: Callable[[Any], Any]) -> pulumi.Output[Any]:
+        """What `read` makes of an argument: at once where its value is plain, else when it is known.
+
+        Args:
+            argument: its name.
+            value: its value, or a tuple of it and of others that `read` takes into account.
+            read: takes the value or the tuple.
+
+        Raises:
+            ArgumentError: `read` raised a ValueError.
+        """
+
+        def attempt(known: Any) -> Any:
+            try:
+                return read(known)
+            except ValueError as problem:
+                raise ArgumentError(self, argument, problem) from None
+
+        if isinstance(value, tuple) and any(isinstance(one, pulumi.Output) for one in value):
+            value = pulumi.Output.all(*value)
+        if isinstance(value, pulumi.Output):
+            return value.apply(attempt)
+        return pulumi.Output.from_input(attempt(value))
+
     def register(self, **outputs: Any) -> None:
         """Set outputs as attributes and register them."""
         for name, value in outputs.items():
@@ -28,4 +60,9 @@ class Component(pulumi.ComponentResource):
 
 def camel_case(names: Mapping[str, Any]) -> dict[str, Any]:
     """The same values under camelCase names; nested keys are data and stay as they are."""
-    return {re.sub(r"_([a-z])", lambda m: m[1].upper(), name): value for name, value in names.items()}
+    return {_camel_case(name): value for name, value in names.items()}
+
+
+@cache
+def _camel_case(name: str) -> str:
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)

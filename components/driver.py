@@ -7,13 +7,13 @@ variable per setting, so that a preview shows which setting changes.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Optional
 
 import pulumi
 from pulumi_command import local
 
-#: Found relative to the plugin's working directory, which is the project's folder.
-LAUNCHER = "bin/driver"
+from arcgateway.launcher import launcher
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def drive(
     replacing = pulumi.ResourceOptions(delete_before_replace=True)
     return local.Command(
         name,
-        interpreter=[LAUNCHER],
+        interpreter=[launcher(Path.cwd())],
         create=verbs.apply,
         update=verbs.apply,
         delete=verbs.delete,

@@ -1,11 +1,15 @@
-"""The Arc gateway itself, and the custom role of those who work on it."""
+"""The Arc gateway itself, and the custom roles of those who work with it."""
 
-from typing import NotRequired, Optional, TypedDict
+from collections.abc import Iterable
+from typing import NamedTuple, NotRequired, Optional, TypedDict
 
 import pulumi
-from pulumi_azure_native import authorization, hybridcompute
+from pulumi_azure_native import authorization, hybridcompute, resources
 
-from .component import Component
+from arcgateway import rights
+from arcgateway.ids import GatewayId
+
+from .component import ArgumentError, Component
 
 #: Azure needs ten to thirty minutes to create a gateway (learn.microsoft.com/azure/azure-arc/kubernetes/
 #: arc-gateway-simplify-networking).
@@ -13,8 +17,13 @@ TIMEOUTS = pulumi.CustomTimeouts(create="60m", update="60m", delete="60m")
 
 
 class ArcGatewayArgs(TypedDict):
-    resource_group_name: pulumi.Input[str]
-    """Name of the resource group that holds the gateway."""
+    resource_group_name: NotRequired[pulumi.Input[str]]
+    """Name of the resource group that holds the gateway; needed unless `existing_id` is given."""
+    create_resource_group: NotRequired[bool]
+    """Whether the resource group is the gateway's own, made and deleted with it; false by default."""
+    existing_id: NotRequired[pulumi.Input[str]]
+    """ARM id of a gateway that exists and belongs to somebody else. It is read, and neither changed nor deleted; no
+    other argument goes with it."""
     gateway_name: NotRequired[pulumi.Input[str]]
     """Name of the gateway in Azure; made up from the component's name when not given."""
     location: NotRequired[pulumi.Input[str]]
@@ -24,19 +33,21 @@ class ArcGatewayArgs(TypedDict):
     allowed_features: NotRequired[pulumi.Input[list[str]]]
     """Arc features that may use the gateway; `["*"]`, all of them, by default."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
-    """Azure tags."""
+    """Azure tags, of its own resource group too."""
     protect: NotRequired[bool]
-    """Whether Pulumi refuses to delete the gateway; false by default."""
+    """Whether Pulumi refuses to delete the gateway, and its own resource group; false by default."""
 
 
 class ArcGateway(Component):
-    """An Azure Arc gateway (`Microsoft.HybridCompute/gateways`).
+    """An Azure Arc gateway (`Microsoft.HybridCompute/gateways`): one that the stack owns, or an existing one.
 
     Any connected cluster of the tenant may use it, whatever its subscription.
     """
 
     id: pulumi.Output[str]
     """ARM id of the gateway."""
+    resource_id: pulumi.Output[str]
+    """The same id, for YAML programs: there `.id` of a component is Pulumi's own and empty."""
     name: pulumi.Output[str]
     """Name of the gateway in Azure."""
     endpoint: pulumi.Output[str]
@@ -52,19 +63,11 @@ class ArcGateway(Component):
 
     def __init__(self, name: str, args: ArcGatewayArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         super().__init__(name, args, opts)
-        gateway = hybridcompute.Gateway(
-            name,
-            resource_group_name=args["resource_group_name"],
-            gateway_name=args.get("gateway_name"),
-            location=args.get("location"),
-            gateway_type=args.get("gateway_type", "Public"),
-            allowed_features=args.get("allowed_features", ["*"]),
-            tags=args.get("tags"),
-            opts=self.child(custom_timeouts=TIMEOUTS, protect=args.get("protect", False)),
-        )
+        gateway = self._existing(name, args) if "existing_id" in args else self._own(name, args)
         endpoint = gateway.gateway_endpoint
         self.register(
             id=gateway.id,
+            resource_id=gateway.id,
             name=gateway.name,
             endpoint=endpoint,
             endpoint_url=pulumi.Output.concat("https://", endpoint),
@@ -73,27 +76,89 @@ class ArcGateway(Component):
             provisioning_state=gateway.provisioning_state,
         )
 
+    @classmethod
+    def get(cls, name: str, id: pulumi.Input[str], opts: Optional[pulumi.ResourceOptions] = None) -> "ArcGateway":
+        """An existing gateway, which the stack uses and does not own; `destroy` leaves it alone.
 
-#: What associating a cluster needs, and what owning gateways needs besides (learn.microsoft.com/azure/azure-arc/
-#: kubernetes/arc-gateway-simplify-networking; reading settings and deleting gateways are not on that page's list).
-ASSOCIATE_ACTIONS = (
-    "Microsoft.HybridCompute/gateways/read",
-    "Microsoft.Kubernetes/connectedClusters/read",
-    "Microsoft.Kubernetes/connectedClusters/write",
-    "Microsoft.HybridCompute/settings/read",
-    "Microsoft.HybridCompute/settings/write",
-    "Microsoft.Kubernetes/connectedClusters/settings/default/write",
+        Args:
+            name: the component's name.
+            id: the gateway's ARM id, in plain text or as another stack's output.
+            opts: options of the component.
+        """
+        return cls(name, {"existing_id": id}, opts)
+
+    def _existing(self, name: str, args: ArcGatewayArgs) -> "hybridcompute.Gateway":
+        if idle := sorted(set(args) - {"existing_id"}):
+            raise ArgumentError(
+                self,
+                ", ".join(idle),
+                "an existing gateway is used as it is: remove this, or remove existing_id to have the stack make one",
+            )
+        gateway_id = self.checked("existing_id", args["existing_id"], lambda text: str(GatewayId.parse(text)))
+        return hybridcompute.Gateway.get(name, gateway_id, opts=self.child())
+
+    def _own(self, name: str, args: ArcGatewayArgs) -> "hybridcompute.Gateway":
+        if "resource_group_name" not in args:
+            raise ArgumentError(
+                self, "resource_group_name", "is missing: name the gateway's resource group, or give existing_id"
+            )
+        group_name, location, tags = args["resource_group_name"], args.get("location"), args.get("tags")
+        protect = args.get("protect", False)
+        if args.get("create_resource_group"):
+            group = resources.ResourceGroup(
+                name,
+                resource_group_name=group_name,
+                location=location,
+                tags=tags,
+                opts=self.child(protect=protect),
+            )
+            group_name = group.name
+        return hybridcompute.Gateway(
+            name,
+            resource_group_name=group_name,
+            gateway_name=args.get("gateway_name"),
+            location=location,
+            gateway_type=args.get("gateway_type", "Public"),
+            allowed_features=args.get("allowed_features", ["*"]),
+            tags=tags,
+            opts=self.child(custom_timeouts=TIMEOUTS, protect=protect),
+        )
+
+
+class _Duty(NamedTuple):
+    """What a role is for, the argument that asks for it (None: always), and the actions that it takes."""
+
+    description: str
+    argument: Optional[str]
+    actions: tuple[str, ...]
+
+
+_DUTIES = (
+    _Duty("Associates connected clusters with an Arc gateway", None, rights.ASSOCIATE_ACTIONS),
+    _Duty("connects and disconnects clusters", "onboard_clusters", rights.ONBOARD_ACTIONS + rights.DISCONNECT_ACTIONS),
+    _Duty("owns gateways", "manage_gateways", rights.GATEWAY_ACTIONS),
 )
-OWN_ACTIONS = ("Microsoft.HybridCompute/gateways/write", "Microsoft.HybridCompute/gateways/delete")
+
+
+def _actions(duties: Iterable[_Duty]) -> list[str]:
+    """Each action once, in the duties' order."""
+    return list(dict.fromkeys(action for duty in duties for action in duty.actions))
 
 
 class GatewayOperatorRoleArgs(TypedDict):
     scope: pulumi.Input[str]
     """ARM id of the subscription or resource group in which the role may be assigned."""
+    role_name: NotRequired[pulumi.Input[str]]
+    """Name of the role, which is unique in the tenant; the component's name when not given."""
+    onboard_clusters: NotRequired[bool]
+    """Whether the role may also connect and disconnect clusters; false by default, as associating existing ones needs
+    it not."""
     manage_gateways: NotRequired[bool]
-    """Whether the role may also create and delete gateways; false by default, as cluster teams need it not."""
+    """Whether the role may also create, change and delete gateways; false by default, as cluster teams need it not."""
     principal_ids: NotRequired[list[str]]
-    """Object ids of service principals to assign the role to at `scope`."""
+    """Object ids of the principals that the role is assigned to at `scope`."""
+    principal_type: NotRequired[pulumi.Input[str]]
+    """What these principals are: `ServicePrincipal` (the default), `User` or `Group`."""
 
 
 class GatewayOperatorRole(Component):
@@ -104,13 +169,13 @@ class GatewayOperatorRole(Component):
 
     def __init__(self, name: str, args: GatewayOperatorRoleArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         super().__init__(name, args, opts)
-        own = OWN_ACTIONS if args.get("manage_gateways") else ()
+        duties = [duty for duty in _DUTIES if duty.argument is None or args.get(duty.argument)]
         role = authorization.RoleDefinition(
             name,
             scope=args["scope"],
-            role_name=name,
-            description="Associates connected clusters with an Arc gateway" + (", and owns gateways" if own else ""),
-            permissions=[authorization.PermissionArgs(actions=[*ASSOCIATE_ACTIONS, *own])],
+            role_name=args.get("role_name", name),
+            description=", ".join(duty.description for duty in duties),
+            permissions=[authorization.PermissionArgs(actions=_actions(duties))],
             assignable_scopes=[args["scope"]],
             opts=self.child(),
         )
@@ -119,7 +184,7 @@ class GatewayOperatorRole(Component):
                 f"{name}-{principal_id}",
                 scope=args["scope"],
                 principal_id=principal_id,
-                principal_type="ServicePrincipal",
+                principal_type=args.get("principal_type", "ServicePrincipal"),
                 role_definition_id=role.id,
                 opts=self.child(),
             )

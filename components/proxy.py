@@ -1,25 +1,38 @@
 """The enterprise proxy between clusters and the gateway, and the probe of it."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 
 from arcgateway import proxy as rules
+from arcgateway.trust import certificates
 
-from .component import Component
+from .component import ArgumentError, Component
 from .driver import Verbs, drive, result
+
+#: Whose endpoints are looked at where nothing says in which region the clusters are.
+DEFAULT_REGION = "eastus"
+
+_PEM_MARK = "-----BEGIN"
 
 
 class ProxySettingsArgs(TypedDict):
-    https_url: pulumi.Input[str]
-    """URL of the proxy for HTTPS traffic, with scheme, host and port; credentials only as a secret."""
+    https_url: NotRequired[pulumi.Input[str]]
+    """URL of the proxy for HTTPS traffic, with scheme, host and port; the HTTP one serves both when not given."""
     http_url: NotRequired[pulumi.Input[str]]
     """URL of the proxy for HTTP traffic; the HTTPS one serves both when not given."""
+    username: NotRequired[pulumi.Input[str]]
+    """Who the proxy is asked as, for URLs that hold no credentials; as it is, not percent-encoded."""
+    password: NotRequired[pulumi.Input[str]]
+    """The password of `username`, as it is, not percent-encoded; kept as a secret whatever it comes as."""
     skip_range: NotRequired[pulumi.Input[list[str]]]
     """What bypasses the proxy: the clusters' service CIDRs, host names and `.suffix` names. Completed with the names
     that in-cluster traffic needs, put in a canonical order, without duplicates."""
     certificate: NotRequired[pulumi.Input[str]]
-    """PEM text of the root that signed the proxy's own certificate, for a proxy that speaks TLS."""
+    """The root that signed the proxy's own certificate, for a proxy that speaks TLS: PEM text, or the path of a file
+    with it, relative to the project."""
     terminates_tls: NotRequired[pulumi.Input[bool]]
     """Whether the proxy opens and re-signs TLS. Said plainly so that the policy pack can refuse it."""
     preflight: NotRequired[str]
@@ -43,17 +56,17 @@ class ProxySettings(Component):
     """What bypasses the proxy, complete and in canonical order."""
     certificate: pulumi.Output[Optional[str]]
     """PEM text of the proxy's root, if any."""
+    environment: pulumi.Output[dict[str, str]]
+    """`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` for commands on the deployment machine; secret where the URLs hold
+    credentials."""
     verdict: pulumi.Output[str]
     """What the last probe found: `pass`, `warn`, or `off` where none is made."""
 
     def __init__(self, name: str, args: ProxySettingsArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        super().__init__(name, args, opts)
-        https_url = pulumi.Output.from_input(args["https_url"]).apply(_canonical_url)
-        http_url = pulumi.Output.from_input(args.get("http_url", args["https_url"])).apply(_canonical_url)
-        skip_range = pulumi.Output.from_input(args.get("skip_range", [])).apply(
-            lambda entries: list(rules.complete(entries))
-        )
-        certificate = args.get("certificate")
+        super().__init__(name, _recorded(args), opts)
+        https_url, http_url = self._url(args, "https_url", "http_url"), self._url(args, "http_url", "https_url")
+        skip_range = self.checked("skip_range", args.get("skip_range", []), lambda given: list(rules.complete(given)))
+        certificate = self.checked("certificate", args["certificate"], pem) if "certificate" in args else None
         mode = args.get("preflight", "require")
         verdict: pulumi.Output[str] = pulumi.Output.from_input("off")
         if mode != "off":
@@ -65,7 +78,7 @@ class ProxySettings(Component):
                     "ARC_PROXY_HTTP": http_url,
                     "ARC_PROXY_SKIP_RANGE": skip_range.apply(rules.no_proxy),
                     "ARC_PROXY_CERTIFICATE": certificate,
-                    "ARC_LOCATION": args.get("region"),
+                    "ARC_LOCATION": args.get("region", DEFAULT_REGION),
                     "ARC_SCENARIOS": joined(args.get("scenarios")),
                     "ARC_PREFLIGHT": mode,
                     "ARC_GENUINE_ROOTS": args.get("genuine_roots"),
@@ -78,8 +91,74 @@ class ProxySettings(Component):
             http_url=http_url,
             skip_range=skip_range,
             certificate=pulumi.Output.from_input(certificate),
+            environment=pulumi.Output.all(https_url, http_url, skip_range).apply(lambda known: _environment(*known)),
             verdict=verdict,
         )
+
+    def _url(self, args: ProxySettingsArgs, wanted: str, other: str) -> pulumi.Output[str]:
+        """One URL in its canonical form, secret where it holds credentials, whatever it came as."""
+        given: dict[str, Any] = dict(args)
+        argument = wanted if given.get(wanted) is not None else other
+        if given.get(argument) is None:
+            raise ArgumentError(self, "https_url", "is missing: give the proxy's URL as https_url or http_url")
+        parts = given[argument], given.get("username"), given.get("password")
+        parsed = self.checked(argument, parts, lambda known: proxy_url(*known))
+        return parsed.apply(lambda proxy: _secret_if(proxy.username is not None, proxy.url))
+
+
+def _recorded(args: ProxySettingsArgs) -> dict[str, Any]:
+    """The arguments as they go into the state: credentials as secrets whatever they came as, and a skip range in an
+    order of its own, so that another order is no change."""
+    given: dict[str, Any] = dict(args)
+    if "skip_range" in given:
+        given["skip_range"] = pulumi.Output.from_input(given["skip_range"]).apply(lambda entries: sorted(set(entries)))
+    if "password" in given:
+        given["password"] = pulumi.Output.secret(given["password"])
+    for url in {"https_url", "http_url"} & set(given):
+        given[url] = pulumi.Output.from_input(given[url]).apply(lambda text: _secret_if("@" in (text or ""), text))
+    return given
+
+
+def _secret_if(secret: bool, value: str) -> Any:
+    return pulumi.Output.secret(value) if secret else value
+
+
+def proxy_url(url: str, username: Optional[str] = None, password: Optional[str] = None) -> rules.ProxyUrl:
+    """A proxy, asked as a user where one is given.
+
+    Raises:
+        ValueError: the URL is not one of a proxy, a password has no user, or the URL holds credentials besides; the
+            message quotes none of them.
+    """
+    proxy = rules.ProxyUrl.parse(url)
+    if username is None and password is None:
+        return proxy
+    if not username:
+        raise ValueError("the password has no user: give the username too")
+    if proxy.username is not None:
+        raise ValueError("the proxy URL holds credentials, and username is given besides: remove one of the two")
+    return replace(proxy, username=username, password=password)
+
+
+def pem(value: str) -> str:
+    """A PEM text as it is, or the one in a file.
+
+    Raises:
+        ValueError: there are no certificates in it, or there is no such file.
+    """
+    if _PEM_MARK in value:
+        certificates(value)
+        return value
+    try:
+        text = Path(value).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise ValueError(f"is no PEM text, and no file that can be read ({reason}: {value[:80]})") from None
+    try:
+        certificates(text)
+    except ValueError as error:
+        raise ValueError(f"file {value}: {error}") from None
+    return text
 
 
 def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Output[str]]:
@@ -87,7 +166,8 @@ def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Output[str]]:
     return None if values is None else pulumi.Output.from_input(values).apply(",".join)
 
 
-def _canonical_url(url: str) -> Any:
-    """The URL in its canonical form, secret where it holds credentials, whatever it came as."""
-    parsed = rules.ProxyUrl.parse(url)
-    return parsed.url if parsed.username is None else pulumi.Output.secret(parsed.url)
+def _environment(https_url: str, http_url: str, skip_range: list[str]) -> dict[str, str]:
+    settings = rules.ProxySettings(
+        rules.ProxyUrl.parse(https_url), rules.ProxyUrl.parse(http_url), skip=tuple(skip_range)
+    )
+    return {name: value for name, value in settings.environment({}).items() if name.isupper()}

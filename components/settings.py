@@ -1,127 +1,288 @@
-"""The stack's configuration, typed and checked as a whole before any resource is registered."""
+"""The stack's configuration, typed and checked as a whole before any resource is registered.
 
+Fields of one name with an argument of a component mean what that argument means, and are passed on under that name;
+`components/stack_schema.py` takes their descriptions from there.
+"""
+
+import difflib
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, Optional, cast
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Optional, Union, cast
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from arcgateway import endpoints
 from arcgateway import proxy as rules
+from arcgateway.ids import ConnectedClusterId, GatewayId
 
 from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedClusterArgs, subscription_of
+from .cluster import ConnectedClusterArgs, GatewayAssociationArgs, subscription_of
 from .gateway import ArcGateway, ArcGatewayArgs
-from .proxy import ProxySettings, ProxySettingsArgs
+from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs, pem, proxy_url
 
 NAMESPACE = "arc-gateway"
-PEM_MARK = "-----BEGIN CERTIFICATE-----"
 
 
 class SettingsError(pulumi.RunError):
     """All that is wrong with the configuration, each with its key and the mend."""
 
 
+def _accepted_by(read: Callable[[Any], Any]) -> AfterValidator:
+    """For a value that `read` takes; it stays as it was written."""
+
+    def check(value: Any) -> Any:
+        read(value)
+        return value
+
+    return AfterValidator(check)
+
+
+def _known_scenarios(given: list[str]) -> None:
+    known = endpoints.scenarios()
+    if unknown := sorted(set(given) - set(known)):
+        raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(known)}")
+
+
+#: A value that the stack's file may hold encrypted, as `pulumi config set --secret` leaves it.
+_SECURE = {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"]}
+_SECRET = WithJsonSchema({"anyOf": [{"type": "string"}, _SECURE]})
+
+_ProxyUrl = Annotated[str, _accepted_by(rules.ProxyUrl.parse), _SECRET]
+_Credential = Annotated[str, _SECRET]
+_Pem = Annotated[str, AfterValidator(pem)]
+_Guid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+_Seconds = Annotated[int, Field(gt=0)]
+#: YAML reads the first two as booleans where they have no quotes.
+_HybridBenefit = Annotated[
+    Literal["True", "False", "NotApplicable"],
+    BeforeValidator(lambda value: str(value) if isinstance(value, bool) else value),
+]
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
+    # Nested models are built once, as parts of the whole: half the time at each start of the program.
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=to_camel, populate_by_name=False, frozen=True, defer_build=True
+    )
+
+    noun: ClassVar[str]
 
 
-class Gateway(_Model):
-    """Key `gateway`: the one gateway of the stack."""
+class OwnGateway(_Model):
+    """A gateway of the stack's own."""
+
+    noun = "a gateway of the stack's own"
 
     name: str
+    """Name of the gateway in Azure."""
     resource_group: str
+    """Name of the resource group that holds the gateway."""
+    create_resource_group: bool = False
     location: str
+    gateway_type: Literal["Public"] = "Public"
     allowed_features: list[str] = ["*"]
     tags: dict[str, str] = {}
     protect: bool = False
 
 
-class Proxy(_Model):
-    """One entry of `proxies`. `certificate` is a PEM text, or a file's path relative to the project."""
+class ExistingGateway(_Model):
+    """A gateway that exists and is not the stack's: it is read, and neither changed nor deleted."""
 
-    https_url: str
-    http_url: Optional[str] = None
-    skip_range: list[str] = []
-    certificate: Optional[str] = None
+    noun = "a gateway that is given by its id"
+
+    id: Annotated[str, _accepted_by(GatewayId.parse)]
+    """ARM id of the gateway."""
+
+
+class GatewayOfStack(_Model):
+    """The gateway of another stack, which has it as its output `gateway`, with its `id`."""
+
+    noun = "a gateway that is given by its stack"
+
+    stack: Annotated[str, Field(pattern=r"^[-\w.]+/[-\w.]+/[-\w.]+$")]
+    """Full name of the other stack: `ORGANIZATION/PROJECT/STACK`."""
+
+
+class Proxy(_Model):
+    """One enterprise proxy."""
+
+    noun = "a proxy"
+
+    https_url: Optional[_ProxyUrl] = None
+    http_url: Optional[_ProxyUrl] = None
+    username: Optional[_Credential] = None
+    password: Optional[_Credential] = None
+    skip_range: Annotated[list[str], _accepted_by(rules.canonical)] = []
+    certificate: Optional[_Pem] = None
     terminates_tls: bool = False
 
-    @field_validator("https_url", "http_url")
-    @classmethod
-    def _proxy_url(cls, url: Optional[str]) -> Optional[str]:
-        if url is not None:
-            rules.ProxyUrl.parse(url)
-        return url
 
-    @field_validator("skip_range")
-    @classmethod
-    def _skip_range(cls, entries: list[str]) -> list[str]:
-        rules.canonical(entries)
-        return entries
+class _AnyCluster(_Model):
+    """What all clusters have in common."""
 
-    @field_validator("certificate")
-    @classmethod
-    def _certificate(cls, value: Optional[str]) -> Optional[str]:
-        return None if value is None else _pem(value)
-
-
-class Cluster(_Model):
-    """One entry of `clusters`, by default named after its key. `existing` means connected already."""
-
-    name: Optional[str] = None
-    existing: bool = False
-    resource_group: str
-    location: str
-    subscription_id: Optional[str] = None
-    kube_context: Optional[str] = None
+    enabled: bool = True
     proxy: Optional[str] = None
+    """Key in `proxies` of the proxy that the agents use; without it they use none."""
     gateway: bool = True
+    """Whether the cluster uses the stack's gateway; true by default."""
+    kube_context: Optional[str] = None
     egress_policy: bool = False
-    enable_private_link: bool = False
-    distribution: Optional[str] = None
-    infrastructure: Optional[str] = None
-    tags: dict[str, str] = {}
     on_unreachable: Literal["fail", "forget", "azure-only"] = "fail"
+    distribution: Optional[str] = None
+    distribution_version: Optional[str] = None
+    azure_hybrid_benefit: Optional[_HybridBenefit] = None
+    disable_auto_upgrade: Optional[bool] = None
+    container_log_path: Optional[str] = None
+    enable_oidc_issuer: Optional[bool] = None
+    self_hosted_issuer: Optional[str] = None
+    enable_workload_identity: Optional[bool] = None
+    configuration_settings: Optional[dict[str, dict[str, str]]] = None
+    configuration_protected_settings: Optional[dict[str, dict[str, _Credential]]] = None
+
+
+class OnboardedCluster(_AnyCluster):
+    """A cluster that the stack onboards, and disconnects when it is removed."""
+
+    noun = "a cluster to onboard"
+
+    existing: Literal[False] = False
+    """False: the stack connects the cluster."""
+    name: Optional[str] = None
+    """Name of the connected cluster in Azure; its key when not given."""
+    resource_group: str
+    """Name of the resource group that holds it."""
+    location: str
+    subscription_id: Optional[_Guid] = None
+    tags: dict[str, str] = {}
+    infrastructure: Optional[str] = None
+    custom_locations_oid: Optional[_Guid] = None
+    onboarding_timeout: Optional[_Seconds] = None
+    enable_private_link: Optional[bool] = None
+    private_link_scope_id: Optional[str] = None
+
+
+class ExistingCluster(_AnyCluster):
+    """A connected cluster that exists, by its name. Removing it disables the gateway; the cluster stays."""
+
+    noun = "an existing cluster"
+
+    existing: Literal[True]
+    """True: the cluster is connected already."""
+    name: Optional[str] = None
+    """Name of the connected cluster in Azure; its key when not given."""
+    resource_group: str
+    """Name of the resource group that holds it."""
+    location: Optional[str] = None
+    subscription_id: Optional[_Guid] = None
+
+
+class ExistingClusterById(_AnyCluster):
+    """A connected cluster that exists, by its id. Removing it disables the gateway; the cluster stays."""
+
+    noun = "an existing cluster that is given by its id"
+
+    existing: Literal[True] = True
+    """True: the cluster is connected already."""
+    cluster_id: Annotated[str, _accepted_by(ConnectedClusterId.parse)]
+    location: Optional[str] = None
 
 
 class Allowlist(_Model):
-    """Key `allowlist`: which Arc features the clusters use."""
+    """What the clusters use of Azure Arc, which decides about endpoints."""
 
-    scenarios: list[str] = []
+    noun = "the allowlist"
 
-    @field_validator("scenarios")
-    @classmethod
-    def _known(cls, scenarios: list[str]) -> list[str]:
-        known = endpoints.scenarios()
-        if unknown := sorted(set(scenarios) - set(known)):
-            raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(known)}")
-        return scenarios
+    scenarios: Annotated[list[str], _accepted_by(_known_scenarios)] = []
+    """Arc features in use, for example `container-insights`."""
 
 
 class Preflight(_Model):
-    """Key `preflight`. `genuineRoots` are PEM texts, or files' paths relative to the project."""
+    """The look at the endpoints before anything is changed."""
+
+    noun = "the preflight"
 
     mode: Literal["require", "warn", "off"] = "require"
-    genuine_roots: list[str] = []
+    """What an endpoint that is closed or intercepted does to a change: stop it, be told, or not be looked at."""
+    genuine_roots: list[_Pem] = []
+    """Private roots that count as the endpoints' own, as PEM texts or files' paths relative to the project; for
+    sandboxes and private tests."""
 
-    @field_validator("genuine_roots")
-    @classmethod
-    def _roots(cls, roots: list[str]) -> list[str]:
-        return [_pem(root) for root in roots]
+
+def _gateway_form(value: Any) -> str:
+    given = value if isinstance(value, Mapping) else {}
+    return next((form for form in ("id", "stack") if form in given), "own")
+
+
+def _cluster_form(value: Any) -> str:
+    given = value if isinstance(value, Mapping) else {}
+    if "clusterId" in given:
+        return "by id"
+    return "onboarded" if given.get("existing") in (None, False) else "existing"
+
+
+#: Each form of a gateway and of a cluster under its tag, which is told by the keys that are given.
+_GATEWAYS: Mapping[str, type[_Model]] = {"own": OwnGateway, "id": ExistingGateway, "stack": GatewayOfStack}
+_CLUSTERS: Mapping[str, type[_Model]] = {
+    "onboarded": OnboardedCluster,
+    "existing": ExistingCluster,
+    "by id": ExistingClusterById,
+}
+Gateway = Annotated[
+    Union[
+        Annotated[OwnGateway, Tag("own")],
+        Annotated[ExistingGateway, Tag("id")],
+        Annotated[GatewayOfStack, Tag("stack")],
+    ],
+    Discriminator(_gateway_form),
+]
+Cluster = Annotated[
+    Union[
+        Annotated[OnboardedCluster, Tag("onboarded")],
+        Annotated[ExistingCluster, Tag("existing")],
+        Annotated[ExistingClusterById, Tag("by id")],
+    ],
+    Discriminator(_cluster_form),
+]
 
 
 class Settings(_Model):
     """The whole configuration in the namespace `arc-gateway:`."""
 
     gateway: Gateway
+    """The stack's one gateway: its own, or an existing one by `id`, or another stack's by `stack`."""
     proxies: dict[str, Proxy] = {}
+    """Enterprise proxies by names of your choice."""
     clusters: dict[str, Cluster] = {}
-    allowlist: Allowlist = Allowlist()
-    preflight: Preflight = Preflight()
-    secret_keys: frozenset[str] = Field(default=frozenset(), exclude=True)
+    """Clusters by names of your choice, which are also their names in Azure where nothing else is said."""
+    allowlist: Allowlist = Field(default_factory=Allowlist)
+    """What the allowlist of the stack's outputs takes into account."""
+    preflight: Preflight = Field(default_factory=Preflight)
+    """How much the look at the endpoints decides."""
+    drift: Optional[Literal["require", "warn", "off"]] = None
+
+    _secret_keys: frozenset[str] = PrivateAttr(frozenset())
+
+    def is_secret(self, key: str) -> bool:
+        """Whether the key holds a secret somewhere: Pulumi then hands all of it over as one."""
+        return key in self._secret_keys
+
+
+#: The keys of the namespace.
+KEYS = tuple(Settings.model_fields)
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -131,29 +292,31 @@ def load(config: pulumi.Config) -> Settings:
         SettingsError: names every key that is wrong, and what to do about each.
     """
     found: dict[str, Any] = {}
-    problems: list[str] = []
-    for key, value in _values(config).items():
-        if key not in _KEYS:
-            problems.append(f"{key}: there is no such key; known are {', '.join(_KEYS)}")
+    problems: dict[str, str] = {}
+    secret_keys = set[str]()
+    for key, text in _values(config).items():
+        if key not in KEYS:
+            problems[key] = f"is not a setting: {_nearest(key, KEYS)}"
             continue
+        if pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{key}"):
+            secret_keys.add(key)
         try:
-            found[key] = json.loads(value)
+            found[key] = text if key == "drift" else json.loads(text)
         except ValueError:
-            problems.append(f"{key}: has to be a map of settings: write it indented below the key")
+            problems[key] = _MEANINGS["model_type"]
     try:
-        settings = Settings(**found, secret_keys=frozenset(key for key in found if _is_secret(key)))
+        settings = Settings(**found)
+        settings._secret_keys = frozenset(secret_keys)
     except ValidationError as error:
-        missing = [problem.split(":", 1)[0] for problem in problems]
-        problems += [_problem(detail) for detail in error.errors() if str(detail["loc"][0]) not in missing]
-    else:
-        problems += _contradictions(settings)
+        for detail in error.errors():
+            path, text = _problem(detail)
+            problems.setdefault(path, text)
+    for path, text in _contradictions(found, secret_keys):
+        problems.setdefault(path, text)
     if problems:
-        lines = "".join(f"\n  {NAMESPACE}:{problem}" for problem in problems)
+        lines = "".join(f"\n  {NAMESPACE}:{path}: {text}" for path, text in problems.items())
         raise SettingsError(f"the configuration of this stack cannot be used, and nothing was changed:{lines}")
     return settings
-
-
-_KEYS = ("gateway", "proxies", "clusters", "allowlist", "preflight")
 
 
 def _values(config: pulumi.Config) -> dict[str, str]:
@@ -163,74 +326,187 @@ def _values(config: pulumi.Config) -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
 
 
-def _is_secret(key: str) -> bool:
-    return bool(pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{key}"))
+_MEANINGS = {
+    "missing": "is missing: add it",
+    "model_type": "has to be a map of settings: write it indented below the key",
+    "dict_type": "has to be a map: write it indented below the key",
+    "list_type": "has to be a list: [one, other]",
+    "string_type": "has to be a text: put it in quotes",
+    "bool_parsing": "has to be true or false",
+    "bool_type": "has to be true or false",
+    "int_parsing": "has to be a whole number",
+    "int_type": "has to be a whole number",
+    "int_from_float": "has to be a whole number",
+}
 
 
-def _problem(detail: Mapping[str, Any]) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
-    meaning = {
-        "missing": "is missing: add it",
-        "extra_forbidden": "is not a setting: remove it, or mend its spelling",
-    }.get(detail["type"])
-    said = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{path}: {meaning or said}"
+def _problem(detail: Any) -> tuple[str, str]:
+    """Path and text of one of pydantic's errors; never with the value itself, which may be a secret."""
+    at, owner = _without_form(detail["loc"])
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at).lstrip(".")
+    if detail["type"] == "extra_forbidden":
+        known = [str(field.alias) for field in owner.model_fields.values()]
+        return path, f"is not a setting of {owner.noun}: {_nearest(str(at[-1]), known)}"
+    said = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "has to be")
+    return path, _MEANINGS.get(detail["type"], said)
 
 
-def _contradictions(settings: Settings) -> list[str]:
-    known = ", ".join(settings.proxies) or "none"
-    return [
-        f"clusters.{name}.proxy: there is no proxy {cluster.proxy!r}; known are {known}"
-        for name, cluster in settings.clusters.items()
-        if cluster.proxy is not None and cluster.proxy not in settings.proxies
-    ]
+#: The model of what stands under each key, or its forms.
+_OWNERS: Mapping[str, Mapping[str, type[_Model]]] = {
+    "gateway": _GATEWAYS,
+    "clusters": _CLUSTERS,
+    "proxies": {"": Proxy},
+    "allowlist": {"": Allowlist},
+    "preflight": {"": Preflight},
+}
 
 
-def _pem(value: str) -> str:
-    if PEM_MARK in value:
-        return value
+def _without_form(location: tuple[Union[int, str], ...]) -> tuple[list[Union[int, str]], type[_Model]]:
+    """Where an error is, without the tag of a form that pydantic puts between, and the model that it is in."""
+    parts = list(location)
+    forms = _OWNERS.get(str(parts[0]), {"": Settings})
+    at = 2 if parts[0] == "clusters" else 1
+    if len(forms) > 1 and len(parts) > at:
+        return parts[:at] + parts[at + 1 :], forms[str(parts[at])]
+    return parts, next(iter(forms.values()))
+
+
+def _nearest(wrong: str, known: Any) -> str:
+    near = difflib.get_close_matches(wrong, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"remove it; known are {', '.join(known)}"
+
+
+def _contradictions(found: Mapping[str, Any], secret_keys: set[str]) -> Iterator[tuple[str, str]]:
+    """What no single value shows. Looks at what was found, valid or not, so that all mistakes come at once."""
+    proxies, clusters = _entries(found, "proxies"), _entries(found, "clusters")
+    for name, proxy in proxies.items():
+        yield from _proxy_contradictions(f"proxies.{name}", proxy, secret="proxies" in secret_keys)
+    for name, cluster in clusters.items():
+        wanted = cluster.get("proxy")
+        if isinstance(wanted, str) and wanted not in proxies:
+            yield f"clusters.{name}.proxy", f"there is no proxy {wanted!r}; known are {', '.join(proxies) or 'none'}"
+        if "configurationProtectedSettings" in cluster and "clusters" not in secret_keys:
+            yield _in_plain_text(f"clusters.{name}.configurationProtectedSettings", ".SETTING.NAME")
+    same = defaultdict[str, list[str]](list)
+    for name, cluster in clusters.items():
+        if (identity := _identity(name, cluster, found.get("gateway"))) is not None:
+            same[identity].append(name)
+    for first, *others in same.values():
+        for other in others:
+            yield f"clusters.{other}", f"is the same cluster as clusters.{first}: remove one of the two"
+
+
+def _proxy_contradictions(path: str, proxy: Mapping[str, Any], *, secret: bool) -> Iterator[tuple[str, str]]:
+    urls = {key: proxy[key] for key in ("httpsUrl", "httpUrl") if isinstance(proxy.get(key), str)}
+    if not {"httpsUrl", "httpUrl"} & set(proxy):
+        yield f"{path}.httpsUrl", "is missing: give the proxy's address here or in httpUrl"
+    for key, url in urls.items():
+        try:
+            parsed = rules.ProxyUrl.parse(url)
+        except ValueError:
+            continue  # told already, by the field's own check
+        if parsed.password is not None and not secret:
+            yield _in_plain_text(f"{path}.{key}")
+        try:
+            proxy_url(url, proxy.get("username"), proxy.get("password"))
+        except ValueError as problem:
+            yield f"{path}.{'username' if 'username' in proxy else 'password'}", str(problem)
+    if "password" in proxy and not secret:
+        yield _in_plain_text(f"{path}.password")
+
+
+def _in_plain_text(path: str, rest: str = "") -> tuple[str, str]:
+    command = f"pulumi config set --secret --path '{NAMESPACE}:{path}{rest}'"
+    return path, f"is a secret in plain text: run `{command}`, which asks for it, and change it where it is used"
+
+
+def _entries(found: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
+    """The entries of a map that are maps themselves."""
+    entries = found.get(key)
+    if not isinstance(entries, Mapping):
+        return {}
+    return {str(name): entry for name, entry in entries.items() if isinstance(entry, Mapping)}
+
+
+def _identity(key: str, cluster: Mapping[str, Any], gateway: Any) -> Optional[str]:
+    """What makes it this cluster in Azure; None where that is not readable."""
+    given = str(gateway.get("id")) if isinstance(gateway, Mapping) else ""
     try:
-        text = Path(value).read_text()
-    except OSError as error:
-        raise ValueError(f"is no PEM text, and no file that can be read ({error.strerror}: {value[:80]})") from None
-    if PEM_MARK not in text:
-        raise ValueError(f"file {value} holds no PEM certificate")
-    return text
+        if "clusterId" in cluster:
+            known = ConnectedClusterId.parse(str(cluster["clusterId"]))
+            parts = [known.subscription, known.resource_group, known.name]
+        else:
+            subscription = cluster.get("subscriptionId") or (subscription_of(given) if "/" in given else "")
+            parts = [subscription, cluster["resourceGroup"], cluster.get("name") or key]
+    except (KeyError, ValueError):
+        return None
+    return "/".join(map(str, parts)).lower()
+
+
+def gateway_name(settings: Settings) -> str:
+    """The name of the gateway's component."""
+    match settings.gateway:
+        case OwnGateway(name=name):
+            return name
+        case ExistingGateway(id=gateway_id):
+            return GatewayId.parse(gateway_id).name
+        case GatewayOfStack(stack=stack):
+            return stack.rpartition("/")[2]
 
 
 def gateway_args(settings: Settings) -> ArcGatewayArgs:
     """Arguments of the stack's gateway."""
-    gateway = settings.gateway
-    return {
-        "gateway_name": gateway.name,
-        "resource_group_name": gateway.resource_group,
-        "location": gateway.location,
-        "allowed_features": list(gateway.allowed_features),
-        "tags": dict(gateway.tags),
-        "protect": gateway.protect,
-    }
+    match settings.gateway:
+        case ExistingGateway(id=gateway_id):
+            return {"existing_id": gateway_id}
+        case GatewayOfStack(stack=stack):
+            return {"existing_id": _gateway_of(stack)}
+        case OwnGateway() as own:
+            return {
+                "gateway_name": own.name,
+                "resource_group_name": own.resource_group,
+                "create_resource_group": own.create_resource_group,
+                "location": own.location,
+                "gateway_type": own.gateway_type,
+                "allowed_features": list(own.allowed_features),
+                "tags": dict(own.tags),
+                "protect": own.protect,
+            }
+
+
+def _gateway_of(stack: str) -> pulumi.Output[str]:
+    """The id of the gateway that is another stack's output.
+
+    Raises:
+        SettingsError: when the output is read, and there is none, or one without an id.
+    """
+
+    def read(output: Any) -> str:
+        if not isinstance(output, Mapping) or "id" not in output:
+            raise SettingsError(
+                f"{NAMESPACE}:gateway.stack: the stack {stack} has no output `gateway` with an `id`: deploy it first, "
+                "export its gateway there, or give the gateway by its id"
+            )
+        return str(output["id"])
+
+    return cast("pulumi.Output[str]", pulumi.StackReference(stack).get_output("gateway").apply(read))
 
 
 def proxy_args(settings: Settings, name: str) -> ProxySettingsArgs:
-    """Arguments of one proxy. All of it is secret where the configuration's key is."""
+    """Arguments of one proxy. Its URLs are secret where the configuration's key is: it cannot tell which value is."""
     proxy = settings.proxies[name]
-    args: ProxySettingsArgs = {
-        "https_url": proxy.https_url,
-        "http_url": proxy.http_url or proxy.https_url,
-        "skip_range": list(proxy.skip_range),
-        "terminates_tls": proxy.terminates_tls,
-        "preflight": settings.preflight.mode,
-        "scenarios": list(settings.allowlist.scenarios),
-        "region": settings.gateway.location,
-    }
-    if "proxies" in settings.secret_keys:
-        args["https_url"] = pulumi.Output.secret(args["https_url"])
-        args["http_url"] = pulumi.Output.secret(args["http_url"])
-    if proxy.certificate is not None:
-        args["certificate"] = proxy.certificate
+    args = _passed_on(proxy, ProxySettingsArgs)
+    for url in {"https_url", "http_url"} & set(args):
+        if settings.is_secret("proxies"):
+            args[url] = pulumi.Output.secret(args[url])
+    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
+    if isinstance(settings.gateway, OwnGateway):
+        args["region"] = settings.gateway.location
+    elif regions := _regions(cluster for cluster in settings.clusters.values() if cluster.proxy == name):
+        args["region"] = regions[0]
     if settings.preflight.genuine_roots:
         args["genuine_roots"] = _roots(settings)
-    return args
+    return cast(ProxySettingsArgs, args)
 
 
 def cluster_args(
@@ -238,47 +514,49 @@ def cluster_args(
 ) -> ConnectedClusterArgs:
     """Arguments of one cluster; those of an existing one are a part of these."""
     cluster = settings.clusters[name]
-    args: ConnectedClusterArgs = {
-        "cluster_name": cluster.name or name,
-        "resource_group_name": cluster.resource_group,
-        "location": cluster.location,
-        "preflight": settings.preflight.mode,
-        "scenarios": list(settings.allowlist.scenarios),
-        "on_unreachable": cluster.on_unreachable,
-        "egress_policy": cluster.egress_policy,
-        "subscription_id": cluster.subscription_id or gateway.id.apply(subscription_of),
-    }
+    args = _passed_on(cluster, GatewayAssociationArgs if cluster.existing else ConnectedClusterArgs)
+    if not isinstance(cluster, ExistingClusterById):
+        args["cluster_name"] = cluster.name or name
+        args["resource_group_name"] = cluster.resource_group
+        args.setdefault("subscription_id", gateway.id.apply(subscription_of))
+    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
+    if settings.drift is not None:
+        args["drift"] = settings.drift
     if cluster.gateway:
-        args["gateway_id"], args["gateway_endpoint"] = gateway.id, gateway.endpoint
+        args |= {"gateway_id": gateway.id, "gateway_endpoint": gateway.endpoint}
     if cluster.proxy is not None:
         proxy = proxies[cluster.proxy]
-        args["proxy_https"], args["proxy_http"] = proxy.https_url, proxy.http_url
-        args["proxy_skip_range"] = proxy.skip_range
+        args |= {"proxy_https": proxy.https_url, "proxy_http": proxy.http_url, "proxy_skip_range": proxy.skip_range}
         if settings.proxies[cluster.proxy].certificate is not None:
-            args["proxy_certificate"] = cast(pulumi.Output[str], proxy.certificate)
+            args["proxy_certificate"] = proxy.certificate
+    if cluster.configuration_protected_settings is not None:
+        args["configuration_protected_settings"] = pulumi.Output.secret(cluster.configuration_protected_settings)
     if settings.preflight.genuine_roots:
         args["genuine_roots"] = _roots(settings)
-    if cluster.kube_context is not None:
-        args["kube_context"] = cluster.kube_context
-    if cluster.distribution is not None:
-        args["distribution"] = cluster.distribution
-    if cluster.infrastructure is not None:
-        args["infrastructure"] = cluster.infrastructure
-    if cluster.tags:
-        args["tags"] = dict(cluster.tags)
-    if cluster.enable_private_link:
-        args["enable_private_link"] = True
-    return args
+    return cast(ConnectedClusterArgs, args)
 
 
 def allowlist_args(settings: Settings, gateway: ArcGateway) -> EndpointAllowlistArgs:
     """Arguments of the allowlist of all the stack's clusters."""
-    regions = {cluster.location for cluster in settings.clusters.values()} or {settings.gateway.location}
+    regions = _regions(settings.clusters.values())
+    if not regions:
+        regions = [settings.gateway.location if isinstance(settings.gateway, OwnGateway) else DEFAULT_REGION]
     return {
         "gateway_endpoint": gateway.endpoint,
-        "regions": sorted(regions),
+        "regions": regions,
         "scenarios": list(settings.allowlist.scenarios),
     }
+
+
+def _passed_on(model: _Model, arguments: Any) -> dict[str, Any]:
+    """What is set in a model and is an argument of the same name."""
+    return {
+        name: value for name, value in model if name in arguments.__annotations__ and value is not None and value != {}
+    }
+
+
+def _regions(clusters: Any) -> list[str]:
+    return sorted({cluster.location for cluster in clusters if cluster.location is not None})
 
 
 def _roots(settings: Settings) -> str:

@@ -21,8 +21,9 @@ from sandbox import plugin_choice, seed
 from sandbox.environment import STACK, environment, exports, follow_stack_file, stack_file
 from sandbox.home import PROJECT, Home, MissingTool
 from sandbox.supervisor import STATUS, AlreadyRunning, SandboxFailed, Supervisor, held, holder
+from sandbox.world import CLUSTERS
 
-UP_LIMIT = 120.0  # seconds until `up` stops waiting
+UP_LIMIT = 60.0 * len(CLUSTERS)  # seconds until `up` stops waiting
 DOWN_LIMIT = 30.0
 
 

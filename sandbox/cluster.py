@@ -1,4 +1,4 @@
-"""Two Kubernetes clusters without machines: one etcd, and for each an API server and a controller manager, all real."""
+"""Kubernetes clusters without machines: one etcd, and for each an API server and a controller manager, all real."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sandbox.certificates import certificates, issue
 from sandbox.home import Home
 from sandbox.service import Service, answering, listening
-from sandbox.world import EAST, WEST
+from sandbox.world import CLUSTERS, WEST
 
 #: Each cluster's range of Service addresses. They differ, because the range belongs into a cluster's own skip list.
-SERVICE_RANGES = {EAST: "10.96.0.0/16", WEST: "10.97.0.0/16"}
+SERVICE_RANGES = {cluster: f"10.{96 + number}.0.0/16" for number, cluster in enumerate(CLUSTERS)}
 
 #: Who may sign in, each with a token of its own, so that logs and managed fields tell them apart.
 USERS = ("admin", "controllers", "node")
@@ -159,10 +159,16 @@ def _api_server(home: Home, cluster: str) -> Service:
         ),
         ready=answering(f"{_server(home, cluster)}/readyz", root),
         env=_THRIFTY,
-        after=("etcd",),
+        after=("etcd", *started_before(cluster)),
         prepare=partial(_prepare_api_server, home, cluster),
         ports=(name,),
     )
+
+
+def started_before(cluster: str) -> tuple[str, ...]:
+    """What a cluster's services wait for: two clusters start at a time, as of ten at once none is ready in time."""
+    number = CLUSTERS.index(cluster)
+    return (f"apiserver-{CLUSTERS[number - 2]}",) if number >= 2 else ()
 
 
 def _controllers(home: Home, cluster: str) -> Service:

@@ -143,6 +143,18 @@ def _service_addresses() -> dict[str, str]:
         return {}
 
 
+def trusted(env: Mapping[str, str]) -> ssl.SSLContext:
+    """Verifies servers, and a proxy that speaks TLS: by SSL_CERT_FILE, and by PROXY_CERT_FILE besides.
+
+    Raises:
+        OSError: one of the files cannot be read, or holds no certificate.
+    """
+    context = ssl.create_default_context(cafile=env.get("SSL_CERT_FILE") or None)
+    if proxy_root := env.get("PROXY_CERT_FILE"):
+        context.load_verify_locations(cafile=proxy_root)
+    return context
+
+
 async def dial(host: str, port: int, proxy: Proxy | None, tls: ssl.SSLContext | None = None) -> Stream:
     """A connection to a host, through a proxy where one is given; `tls` verifies a proxy that speaks TLS.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 #: Region of everything in the sandbox.
 LOCATION = "eastus"
 RESOURCE_GROUP = "arc-dev"
@@ -13,7 +15,20 @@ TENANT_DOMAIN = "sandbox.onmicrosoft.com"
 EAST = "east"
 #: The cluster that `sandbox up` connects without a gateway, for the dev stack to associate.
 WEST = "west"
-CLUSTERS = (EAST, WEST)
+
+
+def clusters(asked: str) -> tuple[str, ...]:
+    """The names of as many clusters as are asked for: those two, and empty ones, each of which takes half a GB.
+
+    Raises:
+        SystemExit: it is no number from 2 to 24, which is how many networks of pods there are.
+    """
+    if asked not in map(str, range(2, 25)):
+        raise SystemExit(f"SANDBOX_CLUSTERS is {asked!r}: give a number from 2 to 24, or unset it")
+    return (EAST, WEST, *(f"site-{number:02}" for number in range(3, 1 + int(asked))))
+
+
+CLUSTERS = clusters(os.environ.get("SANDBOX_CLUSTERS") or "2")
 
 AGENT_VERSION = "1.36.1"
 #: Where the service tells a client to take the agents' chart from; helm is sent to the same with `/v2` before the name.

@@ -76,7 +76,7 @@ def _connect(parser: ArgumentParser) -> None:
     arguments.enum(parser, "--infrastructure", choices=INFRASTRUCTURES, default="generic")
     parser.add_argument("--disable-auto-upgrade", action="store_true")
     parser.add_argument("--custom-locations-oid")
-    parser.add_argument("--onboarding-timeout", default="400")
+    parser.add_argument("--onboarding-timeout", default="1200")
     parser.add_argument("--no-wait", action="store_true")
     parser.add_argument("--correlation-id")
     arguments.three_state(parser, "--enable-private-link")
@@ -91,6 +91,13 @@ def _update(parser: ArgumentParser) -> None:
     arguments.enum(parser, "--auto-upgrade", choices=("true", "false"))
     arguments.three_state(parser, "--disable-gateway")
     arguments.three_state(parser, "--disable-workload-identity", "--disable-wi")
+
+
+def _upgrade(parser: ArgumentParser) -> None:
+    _cluster(parser)
+    _kube(parser)
+    parser.add_argument("--agent-version")
+    parser.add_argument("--upgrade-timeout", default="600")
 
 
 def _delete(parser: ArgumentParser) -> None:
@@ -121,6 +128,22 @@ def _gateway_create(parser: ArgumentParser) -> None:
 
 def _gateway_delete(parser: ArgumentParser) -> None:
     _gateway(parser)
+    parser.add_argument("--no-wait", action="store_true")
+    parser.add_argument("--yes", "-y", action="store_true")
+
+
+def _named_group(parser: ArgumentParser) -> None:
+    parser.add_argument("--name", "--resource-group", "-n", "-g", required=True)
+
+
+def _group_create(parser: ArgumentParser) -> None:
+    _named_group(parser)
+    parser.add_argument("--location", "-l", type=arguments.location, required=True)
+    arguments.tags(parser)
+
+
+def _group_delete(parser: ArgumentParser) -> None:
+    _named_group(parser)
     parser.add_argument("--no-wait", action="store_true")
     parser.add_argument("--yes", "-y", action="store_true")
 
@@ -219,10 +242,16 @@ COMMANDS = {
     "account show": Command("account:show", _nothing),
     "account set": Command("account:set_", _nothing),
     "account get-access-token": Command("account:get_access_token", _token),
+    "group create": Command("group:create", _group_create),
+    "group show": Command("group:show", _named_group),
+    "group list": Command("group:list_", _nothing, columns=("name", "location")),
+    "group exists": Command("group:exists", _named_group),
+    "group delete": Command("group:delete", _group_delete),
     "connectedk8s connect": Command(
         "connectedk8s.connect:connect", _connect, (_no_half_private_link, _issuer_needs_oidc)
     ),
     "connectedk8s update": Command("connectedk8s.update:update", _update, _UPDATE_CHECKS),
+    "connectedk8s upgrade": Command("connectedk8s.upgrade:upgrade", _upgrade),
     "connectedk8s show": Command("connectedk8s.read:show", _cluster, columns=_CLUSTER_COLUMNS),
     "connectedk8s list": Command(
         "connectedk8s.read:list_", lambda parser: _group(parser, required=False), columns=_CLUSTER_COLUMNS

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import os
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -112,9 +113,8 @@ class Transport:
             connection = http.client.HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT, context=self._tls)
         else:
             via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            connection = http.client.HTTPSConnection(
-                via.hostname or "", via.port or 80, timeout=CONNECT_TIMEOUT, context=self._tls
-            )
+            speak = _TlsProxyConnection if via.scheme == "https" else http.client.HTTPSConnection
+            connection = speak(via.hostname or "", via.port or 80, timeout=CONNECT_TIMEOUT, context=self._tls)
             credentials = f"{unquote(via.username or '')}:{unquote(via.password or '')}".encode()
             headers = {"Proxy-Authorization": f"Basic {base64.b64encode(credentials).decode()}"} if via.username else {}
             connection.set_tunnel(host, port, headers)
@@ -135,6 +135,23 @@ class Transport:
             raise ConnectionFailed(
                 f"The CA bundle {bundle} (REQUESTS_CA_BUNDLE) can't be read: {problem}."
             ) from problem
+
+
+class _TlsProxyConnection(http.client.HTTPSConnection):
+    """A connection to a proxy that speaks TLS itself, and a tunnel with TLS of its own inside."""
+
+    def __init__(self, host: str, port: int, *, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._roots = context
+
+    def connect(self) -> None:
+        """Two handshakes. The standard library cannot put one inside the other: it works on the kernel's socket."""
+        from urllib3.util.ssltransport import SSLTransport
+
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        self.sock = self._roots.wrap_socket(plain, server_hostname=self.host)
+        self._tunnel()  # type: ignore[attr-defined]
+        self.sock = SSLTransport(self.sock, self._roots, self._tunnel_host)  # type: ignore[attr-defined]
 
 
 def _proxy(host: str) -> str:

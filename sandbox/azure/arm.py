@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.azure import activity, authorization, catalogue, groups, ids, lro, resources, subscriptions, tokens
 from sandbox.azure.core import Azure, Call, Reply
-from sandbox.azure.errors import ArmError, method_not_allowed, no_route, subscription_not_found
+from sandbox.azure.errors import ArmError, method_not_allowed, no_route, subscription_not_found, wrong_tenant
 from sandbox.azure.routes import Routes
 
 _IN = "/subscriptions/{subscription}"
@@ -43,6 +43,8 @@ for _kind in authorization.TYPES:
     catalogue.register(_kind)
 
 _WRITES = frozenset(("PUT", "PATCH", "DELETE", "POST"))
+#: What stands below a subscription, as actions name it.
+_KINDS = {"resourcegroups": "resourceGroups"}
 _ACTS = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}
 
 
@@ -76,14 +78,15 @@ def action_of(method: str, segments: tuple[str, ...]) -> tuple[str, str]:
     """The action that a role must allow, as `Microsoft.HybridCompute/gateways/write`, and the id that it is done to."""
     target = ids.parse(segments)
     if target is None:
-        kind = groups.KIND if len(segments) > 2 else "Microsoft.Resources/subscriptions"
-        return f"{kind.replace('/', '/subscriptions/', 1)}/{_ACTS.get(method, 'read')}", "/" + "/".join(segments)
+        kinds = ("subscriptions", _KINDS.get(segments[2].lower(), segments[2])) if segments[2:] else segments[:1]
+        return f"Microsoft.Resources/{'/'.join(kinds)}/{_ACTS.get(method, 'read')}", "/" + "/".join(segments)
     if method == "POST" and not target.whole:
         return f"{target.kind}/action", target.owner.id
     return f"{target.kind}/{_ACTS.get(method, 'read')}", target.id
 
 
 def _dispatch(azure: Azure, call: Call, segments: tuple[str, ...]) -> Reply:
+    authorization.authorize(azure, call, *action_of(call.method, segments))
     if tuple(segment.lower() for segment in segments[2:]) == _EVENTS and call.method == "GET":
         return activity.values(azure, call, {})
     found = FIXED.find(segments)
@@ -105,6 +108,8 @@ def _check_subscription(azure: Azure, segments: tuple[str, ...]) -> None:
     asked = segments[1]
     if asked.lower() == azure.identity.subscription_id:
         return
+    if tenant := subscriptions.foreign(azure).get(asked.lower()):
+        raise wrong_tenant(azure.identity.tenant_id, tenant)
     if not ids.GUID.fullmatch(asked):
         raise ArmError(
             400,

@@ -1,17 +1,19 @@
-"""Microsoft.Authorization: role definitions, role assignments, permissions.
+"""Microsoft.Authorization: role definitions, role assignments, permissions, and the refusals of who has none.
 
-Roles are kept and listed; nothing is refused for want of one yet. `arm.action_of` names the action that a check needs.
+The sandbox's own service principal owns its subscription. Any other has the roles that are assigned to it, at a scope
+and below it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
-from sandbox.azure import ids
+from sandbox.azure import ids, principals
 from sandbox.azure.catalogue import AUTHORIZATION_VERSIONS, ResourceType
-from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
-from sandbox.azure.errors import ArmError, invalid_content
+from sandbox.azure.core import Azure, Call, Principal, Reply, expect, optional, stamp
+from sandbox.azure.errors import ArmError, invalid_content, unauthorized
 from sandbox.azure.ids import Target
 from sandbox.azure.store import Json
 
@@ -44,30 +46,95 @@ BUILT_IN = {
         "Role definition to authorize any user/service to create connectedClusters resource.",
         (
             "Microsoft.Authorization/*/read",
+            "Microsoft.Insights/alertRules/*",
+            "Microsoft.Resources/deployments/write",
+            "Microsoft.Resources/subscriptions/operationresults/read",
+            "Microsoft.Resources/subscriptions/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
             "Microsoft.Kubernetes/connectedClusters/Write",
             "Microsoft.Kubernetes/connectedClusters/read",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Support/*",
         ),
         (),
     ),
     "f6e92014-8af2-414d-9948-9b1abf559285": (
         "Arc Gateway Manager",
-        "Manage Arc gateways and what is associated with them.",
+        "Manage Arc Gateway Resources",
         (
-            "Microsoft.HybridCompute/gateways/*",
-            "Microsoft.HybridCompute/settings/*",
-            "Microsoft.Kubernetes/connectedClusters/settings/default/write",
+            "Microsoft.HybridCompute/settings/write",
+            "Microsoft.HybridCompute/settings/read",
+            "Microsoft.HybridCompute/gateways/read",
+            "Microsoft.HybridCompute/gateways/write",
+            "Microsoft.HybridCompute/gateways/delete",
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Insights/alertRules/*",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
         ),
         (),
     ),
+}
+#: What anybody may read who has any role: what a subscription is, and how operations go.
+_OPEN = re.compile(
+    r"Microsoft\.Resources/subscriptions(/(providers|locations|operationresults))?/read"
+    r"|[^/]+/locations/operation(status|statuses|results)/read",
+    re.IGNORECASE,
+)
+#: Actions that are documented for the same thing as another.
+_ALSO = {
+    "microsoft.hybridcompute/settings/write": ("Microsoft.Kubernetes/connectedClusters/settings/default/write",),
 }
 _FILTER = re.compile(r"(\w+)\s+eq\s+'([^']*)'|(atScope|assignedTo|asTarget)\(([^)]*)\)", re.IGNORECASE)
 
 
 def permissions(azure: Azure, call: Call, target: Target) -> Reply:
-    """What the caller may do in a scope."""
-    one = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
-    return Reply(200, {"value": [one]})
+    """What the caller may do in a scope: a permission for each role."""
+    return Reply(200, {"value": held(azure, call.principal, target.scope)})
+
+
+def authorize(azure: Azure, call: Call, action: str, scope: str) -> None:
+    """Refuse a caller whose roles do not allow an action.
+
+    Raises:
+        ArmError: 403.
+    """
+    who = call.principal
+    if principals.owns(azure, who.app_id) or not scope.lower().startswith("/subscriptions/"):
+        return
+    if _OPEN.fullmatch(action) and _assigned(azure, who):
+        return
+    wanted = (action, *_ALSO.get(action.lower(), ()))
+    if not any(_allows(right, one) for right in held(azure, who, scope) for one in wanted):
+        raise unauthorized(who.app_id, who.object_id, action, scope)
+
+
+def held(azure: Azure, who: Principal, scope: str) -> list[Json]:
+    """The permissions of a caller's roles at a scope and above it."""
+    if principals.owns(azure, who.app_id):
+        return [{"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}]
+    below = scope.lower().rstrip("/") + "/"
+    rights: list[Json] = []
+    for one in _assigned(azure, who):
+        role = _role(azure, one["roleDefinitionId"].rsplit("/", 1)[-1])
+        if role and below.startswith(one["scope"].lower().rstrip("/") + "/"):
+            rights += role["properties"]["permissions"]
+    return rights
+
+
+def _assigned(azure: Azure, who: Principal) -> list[Json]:
+    return [
+        one["properties"]
+        for one in _all(azure, ASSIGNMENTS)
+        if one["properties"]["principalId"].lower() == who.object_id
+    ]
+
+
+def _allows(right: Json, action: str) -> bool:
+    return _listed(right["actions"], action) and not _listed(right["notActions"], action)
+
+
+def _listed(patterns: list[str], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _definition(azure: Azure, call: Call, target: Target, old: Json | None) -> Json:

@@ -1,11 +1,14 @@
-"""The sandbox's own controls, below `/sandbox/` on its own address: clock, length of operations, what arrived."""
+"""The sandbox's own controls, below `/sandbox/` on its own address.
+
+Clock, length of operations, what arrived, further service principals, subscriptions of other tenants.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sandbox.azure import catalogue, lro
-from sandbox.azure.core import Azure, Call, Reply, stamp
+from sandbox.azure import catalogue, ids, lro, principals, subscriptions
+from sandbox.azure.core import Azure, Call, Reply, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content, no_route
 
 ACTIONS = ("create", "update", "delete")
@@ -29,9 +32,22 @@ def answer(azure: Azure, call: Call) -> Reply:
             return Reply(200, azure.durations)
         case ("GET", "/sandbox/requests"):
             return Reply(200, {"value": list(azure.recent)})
+        case ("POST", "/sandbox/principals"):
+            made = principals.add(azure, expect(call.document.get("secret"), str, "secret"))
+            return Reply(201, {"clientId": made, "objectId": principals.object_id(made)})
+        case ("POST", "/sandbox/foreign-subscriptions"):
+            subscriptions.add_foreign(azure, *(_guid(call, name) for name in ("subscriptionId", "tenantId")))
+            return Reply(201)
         case _:
             raise no_route(call.method, call.path[:200])
     return Reply(200, {"now": stamp(azure.clock.now())})
+
+
+def _guid(call: Call, name: str) -> str:
+    given: str = expect(call.document.get(name), str, name)
+    if not ids.GUID.fullmatch(given):
+        raise invalid_content(f"'{given[:60]}' in '{name}' is no GUID")
+    return given.lower()
 
 
 def _advance(azure: Azure, seconds: Any) -> None:

@@ -6,7 +6,7 @@ import re
 import uuid
 
 from sandbox import world
-from sandbox.azure import clusters, gateways, ids, tokens
+from sandbox.azure import clusters, gateways, ids, principals, tokens
 from sandbox.azure.core import Azure, Call, Reply, expect
 from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, resource_not_found
 from sandbox.azure.store import Json
@@ -42,7 +42,7 @@ def graph(azure: Azure, call: Call) -> Reply:
     names = {azure.identity.client_id: "sandbox", **_KNOWN}
     found = [
         {
-            "id": tokens.object_id(azure)
+            "id": principals.object_id(azure.identity.client_id)
             if app == azure.identity.client_id
             else str(uuid.uuid5(uuid.NAMESPACE_DNS, app)),
             "appId": app,

@@ -50,6 +50,29 @@ def unauthenticated(tenant: str, code: str, message: str) -> ArmError:
     return ArmError(401, code, message, {"WWW-Authenticate": challenge})
 
 
+def wrong_tenant(of_token: str, of_subscription: str) -> ArmError:
+    """401 for a token of one tenant and a subscription of another."""
+    code = "InvalidAuthenticationTokenTenant"
+    return unauthenticated(
+        of_subscription,
+        code,
+        f"The access token is from the wrong issuer 'https://sts.windows.net/{of_token}/'. It must match the tenant "
+        f"'https://sts.windows.net/{of_subscription}/' associated with this subscription. Please use the authority "
+        f"(URL) 'https://login.windows.net/{of_subscription}' to get the token.",
+    )
+
+
+def unauthorized(application: str, object_id: str, action: str, scope: str) -> ArmError:
+    """403 for a caller whose roles do not allow an action."""
+    return ArmError(
+        403,
+        "AuthorizationFailed",
+        f"The client '{application}' with object id '{object_id}' does not have authorization to perform action "
+        f"'{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your "
+        "credentials.",
+    )
+
+
 def resource_not_found(kind: str, name: str, group: str | None) -> ArmError:
     """404 of one resource; `kind` is its type, and `name` all its names, parted by slashes."""
     where = f" under resource group '{group}'" if group else ""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote_plus
 
 from sandbox import world
-from sandbox.azure import tokens
+from sandbox.azure import principals, tokens
 from sandbox.azure.core import Azure, Call, Reply, stamp
 from sandbox.azure.routes import Routes
 from sandbox.azure.store import Json
@@ -116,7 +116,6 @@ def _token_v1(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
 
 
 def _token(azure: Azure, form: Mapping[str, str], tenant: str, audience: str, version: str) -> Reply:
-    identity = azure.identity
     if not _is_ours(azure, tenant):
         return _unknown_tenant(tenant)
     if form.get("grant_type") != "client_credentials":
@@ -125,20 +124,21 @@ def _token(azure: Azure, form: Mapping[str, str], tenant: str, audience: str, ve
             "unsupported_grant_type",
             f"The app requested an unsupported grant type '{form.get('grant_type', '')[:40]}'.",
         )
-    client = form.get("client_id", "")
-    if client.lower() != identity.client_id:
+    client = form.get("client_id", "").lower()
+    secret = principals.secret_of(azure, client)
+    if secret is None:
         return _refuse(
             "AADSTS700016",
             "unauthorized_client",
             f"Application with identifier '{client[:60]}' was not found in the directory '{world.TENANT_NAME}'.",
         )
-    if not hmac.compare_digest(form.get("client_secret", "").encode(), identity.client_secret.encode()):
+    if not hmac.compare_digest(form.get("client_secret", "").encode(), secret.encode()):
         message = (
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
             "not the client secret ID."
         )
         return Reply(401, _problem("AADSTS7000215", "invalid_client", f"{message} Secret for app '{client}'."))
-    token, now = tokens.issue(azure, audience)
+    token, now = tokens.issue(azure, audience, client)
     answer: Json = {
         "token_type": "Bearer",
         "expires_in": tokens.LIFE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from sandbox.azure import catalogue, ids, lro
+from sandbox.azure import catalogue, ids, lro, subscriptions
 from sandbox.azure.catalogue import ResourceType
 from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
 from sandbox.azure.errors import (
@@ -83,6 +83,8 @@ def head(azure: Azure, call: Call, target: Target) -> Reply:
 def put(azure: Azure, call: Call, target: Target) -> Reply:
     """Create or replace."""
     kind = catalogue.of(target.kind)
+    if kind.versions:
+        subscriptions.check_registered(azure, kind.namespace)
     ids.check_name(target.names[-1], kind.pattern, kind.longest)
     old = _stored(azure, kind, target)
     container = _container(azure, target)

@@ -23,6 +23,8 @@ PROVIDERS = {
     "Microsoft.Network": False,
     "Microsoft.Resources": True,
 }
+_FOREIGN = "subscriptions.foreign"
+
 #: Types that a client looks up and that are kept as they come.
 _FURTHER: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Microsoft.ExtendedLocation": {"customLocations": ("2021-08-15",)},
@@ -59,6 +61,32 @@ def get(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     """The one subscription."""
     _ = call.api_version
     return Reply(200, _subscription(azure))
+
+
+def add_foreign(azure: Azure, subscription: str, tenant: str) -> None:
+    """Have a subscription of another tenant, which this tenant's tokens do not open."""
+    azure.store.set(_FOREIGN, {**foreign(azure), subscription: tenant})
+
+
+def foreign(azure: Azure) -> Mapping[str, str]:
+    """Subscriptions of other tenants, and their tenants."""
+    found: Mapping[str, str] = azure.store.setting(_FOREIGN, {})
+    return found
+
+
+def check_registered(azure: Azure, namespace: str) -> None:
+    """Refuse to write under a provider that is not registered.
+
+    Raises:
+        ArmError: 409.
+    """
+    if _state(azure, _known(namespace)) not in ("Registered", "Registering"):
+        raise ArmError(
+            409,
+            "MissingSubscriptionRegistration",
+            f"The subscription is not registered to use namespace '{namespace}'. "
+            "See https://aka.ms/rps-not-found for how to register subscriptions.",
+        )
 
 
 def locations(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
@@ -120,14 +148,13 @@ def _known(namespace: str) -> str:
 
 def _provider(azure: Azure, namespace: str) -> Json:
     name = _known(namespace)
-    default = "Registered" if PROVIDERS[name] else "NotRegistered"
     kinds = {kind.short: (kind.versions, kind.locations) for kind in catalogue.in_namespace(name)}
     for short, versions in _FURTHER.get(name, {}).items():
         kinds.setdefault(short, (versions, tuple(catalogue.LOCATIONS)))
     return {
         "id": f"/subscriptions/{azure.identity.subscription_id}/providers/{name}",
         "namespace": name,
-        "registrationState": azure.store.setting(f"provider:{name}", default),
+        "registrationState": _state(azure, name),
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": [
             {
@@ -139,6 +166,10 @@ def _provider(azure: Azure, namespace: str) -> Json:
             for short, (versions, places) in kinds.items()
         ],
     }
+
+
+def _state(azure: Azure, name: str) -> str:
+    return str(azure.store.setting(f"provider:{name}", "Registered" if PROVIDERS[name] else "NotRegistered"))
 
 
 def _subscription(azure: Azure) -> Json:

@@ -1,4 +1,4 @@
-"""Access tokens: made for the one service principal, and read again when it calls."""
+"""Access tokens: made for a service principal, and read again when it calls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.azure.core import Azure, Call, Principal, stamp
 from sandbox.azure.errors import unauthenticated
+from sandbox.azure.principals import object_id
 
 #: Seconds that a token lives: an hour, as Entra's least. Tokens follow the machine's clock, as their clients do.
 LIFE = 3599
@@ -23,8 +24,8 @@ _seen: dict[str, tuple[Principal, float, str]] = {}
 _SEEN_AT_MOST = 1000
 
 
-def issue(azure: Azure, audience: str) -> tuple[str, int]:
-    """A token for an audience, and the time when it was made."""
+def issue(azure: Azure, audience: str, application: str) -> tuple[str, int]:
+    """A token of an application for an audience, and the time when it was made."""
     identity = azure.identity
     now = int(time.time())
     claims = {
@@ -33,11 +34,11 @@ def issue(azure: Azure, audience: str) -> tuple[str, int]:
         "iat": now,
         "nbf": now,
         "exp": now + LIFE,
-        "appid": identity.client_id,
+        "appid": application,
         "appidacr": "1",
         "idtyp": "app",
-        "oid": object_id(azure),
-        "sub": object_id(azure),
+        "oid": object_id(application),
+        "sub": object_id(application),
         "tid": identity.tenant_id,
         "uti": uuid.uuid4().hex[:22],
         "ver": "1.0",
@@ -84,11 +85,6 @@ def principal_of(azure: Azure, call: Call) -> Principal:
             "with one of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'.",
         )
     return principal
-
-
-def object_id(azure: Azure) -> str:
-    """The service principal's object id: made from its application's id, so that every part agrees on it."""
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, azure.identity.client_id))
 
 
 def _key(azure: Azure) -> bytes:

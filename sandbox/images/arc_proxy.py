@@ -6,7 +6,7 @@ through the enterprise proxy instead; what NO_PROXY names goes past both. One lo
 connection of a tunnel, in the form of Envoy's default access log; the last field tells which way it went.
 
 Environment: GATEWAY_ENDPOINT (host name); HTTPS_PROXY, NO_PROXY; POD_IP and LISTEN_PORT (8080) to listen on;
-SSL_CERT_FILE (roots for the gateway and a proxy that speaks TLS); SANDBOX_HOSTS (addresses of Services).
+SSL_CERT_FILE (roots), PROXY_CERT_FILE (the root of a proxy that speaks TLS); SANDBOX_HOSTS (addresses of Services).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from sandbox.forward_proxy import Exchange, Refused, Stream, Upstream, listen, serve, until_told_to_stop
-from sandbox.outbound import Route, bypasses, dial, secure, tunnel
+from sandbox.outbound import Route, bypasses, dial, secure, trusted, tunnel
 
 GATEWAY_PORT = 443
 DEFAULT_PORT = 8080
@@ -114,8 +114,7 @@ def from_environment(env: Mapping[str, str]) -> tuple[ArcProxy, str, int]:
     port = env.get("LISTEN_PORT") or str(DEFAULT_PORT)
     if not port.isdigit():
         raise ValueError("LISTEN_PORT must be the number of a port")
-    tls = ssl.create_default_context(cafile=env.get("SSL_CERT_FILE") or None)
-    return ArcProxy(gateway, Route.of(env), tls, sys.stdout), env.get("POD_IP") or "127.0.0.1", int(port)
+    return ArcProxy(gateway, Route.of(env), trusted(env), sys.stdout), env.get("POD_IP") or "127.0.0.1", int(port)
 
 
 async def main() -> None:

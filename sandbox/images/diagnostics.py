@@ -6,7 +6,7 @@ image runs, would show as the status: `000` where no answer came from the endpoi
 the CONNECT. Of the outbound lines the client takes the first for cluster connect, which is optional, and judges
 onboarding by the last one; so an endpoint that onboarding needs and that does not answer is printed last.
 
-Environment: REGION; HTTPS_PROXY, NO_PROXY; SSL_CERT_FILE; SANDBOX_HOSTS (addresses of Services).
+Environment: REGION; HTTPS_PROXY, NO_PROXY; SSL_CERT_FILE, PROXY_CERT_FILE; SANDBOX_HOSTS (addresses of Services).
 Ends with 0 whatever was found, and with 1 only where it cannot look.
 """
 
@@ -24,7 +24,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from sandbox.forward_proxy import Refused, close
-from sandbox.outbound import Route, dial, secure
+from sandbox.outbound import Route, dial, secure, trusted
 
 CHECK_LIMIT = 15.0  # seconds for one endpoint; all are tried side by side
 NO_ANSWER = "000"
@@ -103,7 +103,7 @@ async def main(env: Mapping[str, str]) -> None:
     region = env.get("REGION", "").strip()
     if not region:
         raise ValueError("REGION must hold the cluster's Azure region, like eastus")
-    route, tls = Route.of(env), ssl.create_default_context(cafile=env.get("SSL_CERT_FILE") or None)
+    route, tls = Route.of(env), trusted(env)
     way = f"the proxy {route.proxy.host}:{route.proxy.port}" if route.proxy else "no proxy"
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} trying what onboarding needs, with {way}")
     print(names(env), flush=True)

@@ -16,7 +16,7 @@ from sandbox.service import Service, answering
 def services(home: Home) -> list[Service]:
     """One node for each cluster."""
     from sandbox.certificates import certificates
-    from sandbox.cluster import SERVICE_RANGES
+    from sandbox.cluster import SERVICE_RANGES, started_before
 
     root = certificates(home).root
     return [
@@ -25,7 +25,7 @@ def services(home: Home) -> list[Service]:
             argv=(sys.executable, "-m", "sandbox.node", "--cluster", cluster),
             ready=answering(f"https://127.0.0.1:{home.port(f'node-{cluster}')}/healthz", root),
             # It loads while the API server does, and tries until that answers.
-            after=("etcd",),
+            after=("etcd", *started_before(cluster)),
             prepare=partial(_prepare, home, cluster),
             ports=(f"node-{cluster}",),
         )

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.home import Home
-from sandbox.world import EAST, WEST
+from sandbox.world import CLUSTERS
 
 Json = dict[str, Any]
 
 #: Second byte of the pods' loopback addresses. Clusters that are not named here share the last one.
-NETWORKS = {EAST: 10, WEST: 20}
-OTHER_NETWORK = 30
+NETWORKS = {cluster: 10 * number for number, cluster in enumerate(CLUSTERS, start=1)}
+OTHER_NETWORK = 250
 
 
 @dataclass(frozen=True)

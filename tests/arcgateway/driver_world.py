@@ -61,7 +61,7 @@ class World:
         (config / "logs" / "big.log").write_text("x" * 100)
         programs = root / "bin"
         programs.mkdir()
-        for name in ("az", "kubectl"):
+        for name in ("az", "kubectl", "helm"):
             script = programs / name
             script.write_text(
                 _SCRIPT.format(python=sys.executable, folder=str(Path(__file__).parent), root=str(root), name=name)
@@ -111,6 +111,7 @@ class World:
             "ARM_CLIENT_SECRET": "client-canary",
             "REQUESTS_CA_BUNDLE": str(root / "root.pem"),
             "TMPDIR": str(root / "home"),
+            "XDG_CACHE_HOME": str(root / "cache"),
             "ARC_SUBSCRIPTION_ID": SUBSCRIPTION,
             "ARC_RESOURCE_GROUP": "rg",
             "ARC_CLUSTER_NAME": "edge",

@@ -44,6 +44,13 @@ def _value(argv: list[str], flag: str) -> str | None:
 
 
 def az(root: Path, argv: list[str]) -> None:
+    if argv[0] == "version":
+        with (root / "versions.log").open("a") as log:
+            log.write("asked\n")
+        known = root / "versions.json"
+        newest = {"azure-cli": "2.91.0", "extensions": {"connectedk8s": "1.11.2"}}
+        print(known.read_text() if known.exists() else json.dumps(newest))
+        return
     number = _record(root, argv)
     script = root / "script.json"
     behaviours = json.loads(script.read_text()) if script.exists() else []
@@ -99,8 +106,22 @@ def _update(state: dict[str, Any], argv: list[str]) -> None:
         }
         state["cluster"]["properties"]["gateway"] = {"enabled": bool(gateway)}
         values["gatewayEnabled"] = bool(gateway)
-    if "--distribution" in argv:
-        state["cluster"]["properties"]["distribution"] = _value(argv, "--distribution")
+    properties = state["cluster"]["properties"]
+    for flag, name in _PLAIN.items():
+        if flag in argv:
+            properties[name] = _value(argv, flag)
+    if "--auto-upgrade" in argv or "--disable-auto-upgrade" in argv:
+        enabled = _value(argv, "--auto-upgrade") == "true" if "--auto-upgrade" in argv else False
+        properties["arcAgentProfile"] = {"agentAutoUpgrade": "Enabled" if enabled else "Disabled"}
+    if "--enable-oidc-issuer" in argv:
+        issuer = _value(argv, "--self-hosted-issuer")
+        properties["oidcIssuerProfile"] = {"enabled": True} | ({"selfHostedIssuerUrl": issuer} if issuer else {})
+    for flag, on in (("--enable-workload-identity", True), ("--disable-workload-identity", False)):
+        if flag in argv:
+            properties["securityProfile"] = {"workloadIdentity": {"enabled": on}}
+    if "--enable-private-link" in argv:
+        properties["privateLinkState"] = {"true": "Enabled", "false": "Disabled"}[_value(argv, "--enable-private-link")]
+    _configure(properties, values, argv)
     proxies = (("--proxy-https", "httpsProxy"), ("--proxy-http", "httpProxy"), ("--proxy-skip-range", "noProxy"))
     for flag, key in proxies:
         if flag in argv:
@@ -110,12 +131,50 @@ def _update(state: dict[str, Any], argv: list[str]) -> None:
     if "--disable-proxy" in argv:
         values["isProxyEnabled"] = False
     if "--tags" in argv:
-        words = argv[argv.index("--tags") + 1 :]
-        ends = next((index for index, word in enumerate(words) if word.startswith("--")), len(words))
-        state["cluster"]["tags"] = dict(word.split("=", 1) for word in words[:ends])
+        state["cluster"]["tags"] = _pairs(argv, "--tags")
+
+
+_PLAIN = {
+    "--distribution": "distribution",
+    "--distribution-version": "distributionVersion",
+    "--infrastructure": "infrastructure",
+    "--azure-hybrid-benefit": "azureHybridBenefit",
+    "--private-link-scope-resource-id": "privateLinkScopeResourceId",
+}
+
+
+def _pairs(argv: list[str], flag: str) -> dict[str, str]:
+    words = argv[argv.index(flag) + 1 :] if flag in argv else []
+    ends = next((index for index, word in enumerate(words) if word.startswith("--")), len(words))
+    read = (Path(word[1:]).read_text() if word.startswith("@") else word for word in words[:ends])
+    return dict(word.split("=", 1) for word in read)
+
+
+def _configure(properties: dict[str, Any], values: dict[str, Any], argv: list[str]) -> None:
+    """As the real one does: the features that are named take the place of all that there are."""
+    plain, protected = _pairs(argv, "--configuration-settings"), _pairs(argv, "--config-protected-settings")
+    if "--container-log-path" in argv:
+        plain["logging.container_log_path"] = _value(argv, "--container-log-path") or ""
+    proxied = any(flag in argv for flag in ("--proxy-https", "--proxy-http", "--proxy-skip-range", "--proxy-cert"))
+    if not plain and not protected and not proxied:
+        return
+    features: dict[str, dict[str, str]] = {"proxy": {}} if proxied else {}
+    for name, value in plain.items():
+        feature, setting = name.split(".")
+        features.setdefault(feature, {})[setting] = value
+    properties["arcAgentryConfigurations"] = [
+        {"feature": feature, "settings": settings} for feature, settings in features.items()
+    ]
+    values |= {name.replace(".", "-"): value for name, value in protected.items()}
 
 
 def _delete(state: dict[str, Any], argv: list[str]) -> None:
+    if state["cluster"] is None:
+        print("ERROR: (ResourceNotFound) The Resource 'edge' was not found.", file=sys.stderr)
+        sys.exit(3)
+    if state["release"] and not state["identity"] and "--force" not in argv:
+        print("ERROR: Unable to read ConfigMap 'azure-clusterconfig' in 'azure-arc' namespace", file=sys.stderr)
+        sys.exit(1)
     state |= {"cluster": None, "setting": None, "release": None, "identity": None}
 
 
@@ -126,6 +185,9 @@ def kubectl(root: Path, argv: list[str]) -> None:
     if state.get("unreachable"):
         print("Unable to connect to the server: dial tcp 10.1.2.3:6443: connect: connection refused", file=sys.stderr)
         sys.exit(1)
+    if "replace" in argv or "delete" in argv:
+        _write_release(root, state, argv)
+        return
     kinds = argv[argv.index("get") + 1]
     items: list[dict[str, Any]] = []
     if kinds.startswith("deployments") and state["release"]:
@@ -151,6 +213,9 @@ def kubectl(root: Path, argv: list[str]) -> None:
                 "data": dict(zip(keys, state["identity"], strict=True)),
             }
         )
+    if kinds == "secret":
+        print(json.dumps(_helm_secret(state["release"])))
+        return
     if kinds == "secrets" and state["release"]:
         items = [_helm_secret(state["release"])]
     if kinds.startswith("servicecidrs"):
@@ -166,12 +231,37 @@ def kubectl(root: Path, argv: list[str]) -> None:
     print(json.dumps({"kind": "List", "items": items}))
 
 
+def _write_release(root: Path, state: dict[str, Any], argv: list[str]) -> None:
+    if "delete" in argv:
+        state["release"] = None
+    else:
+        given = json.loads(sys.stdin.read())
+        if given["metadata"]["resourceVersion"] != str(state["release"].get("version", 1)):
+            print("Error from server (Conflict): the object has been modified", file=sys.stderr)
+            sys.exit(1)
+        body = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(given["data"]["release"]))))
+        assert body["info"]["status"] == given["metadata"]["labels"]["status"]
+        state["release"]["status"] = body["info"]["status"]
+    (root / "state.json").write_text(json.dumps(state))
+
+
+def helm(root: Path, argv: list[str]) -> None:
+    """What the driver runs of helm: the end of a release."""
+    with (root / "helm.log").open("a") as log:
+        log.write(" ".join(argv) + "\n")
+    state = json.loads((root / "state.json").read_text())
+    state |= {"release": None, "identity": None}
+    (root / "state.json").write_text(json.dumps(state))
+
+
 def _helm_secret(release: dict[str, Any]) -> dict[str, Any]:
-    packed = gzip.compress(json.dumps({"config": release["values"]}).encode())
+    info = {"status": release["status"], "last_deployed": release.get("since", "2026-11-24T10:20:30.123456789+01:00")}
+    packed = gzip.compress(json.dumps({"config": release["values"], "info": info}).encode())
     return {
         "kind": "Secret",
         "metadata": {
             "name": "sh.helm.release.v1.azure-arc.v1",
+            "resourceVersion": str(release.get("version", 1)),
             "labels": {"owner": "helm", "name": "azure-arc", "status": release["status"], "version": "1"},
         },
         "data": {"release": base64.b64encode(base64.b64encode(packed)).decode()},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from arcgateway.az_failures import PATTERNS, classify
 from arcgateway.azure_cli import with_retries
-from arcgateway.errors import Failure
+from arcgateway.errors import Failure, ProxyRefusal
 from arcgateway.redaction import Redactor
 
 
@@ -43,6 +43,67 @@ from arcgateway.redaction import Redactor
         ("ERROR: x509: certificate signed by unknown authority", False, "intercepted"),
         ("WARNING: retrying after 503\nERROR: (SubscriptionNotFound) no", False, "subscription"),
         ("Traceback ...\nValueError: what", False, "status 1"),
+        ('File "x.py", line 407, in f\nFile "y.py", line 503, in g\nValueError: what', False, "status 1"),
+        # As azure-cli writes what ARM answers, and as the extension writes what it adds.
+        (
+            "ERROR: Failed to create gateway-cluster association: Error while fetching helm chart registry path: Too "
+            'Many Requests({"error":{"code":"TooManyRequests","message":"rate limit of gateways"}})\n'
+            "ERROR: Failed to associate gateway with connected cluster. Please ensure that the gateway resource is "
+            "valid and accessible, then try again.",
+            True,
+            "slow down",
+        ),
+        (
+            "ERROR: Http response error occured while making ARM request: (QuotaExceeded) Operation could not be "
+            "completed as it results in exceeding approved quota.",
+            False,
+            "quota of the subscription",
+        ),
+        (
+            "ERROR: (RequestDisallowedByPolicy) Resource 'edge' was disallowed by policy.",
+            False,
+            "Azure Policy",
+        ),
+        (
+            "ERROR: (ScopeLocked) The scope '/subscriptions/x' cannot perform delete operation because following "
+            "scope(s) are locked",
+            False,
+            "a lock in Azure",
+        ),
+        (
+            "ERROR: Your credentials doesn't have permission to create clusterrolebindings on this kubernetes cluster.",
+            False,
+            "cluster-admin",
+        ),
+        ("ERROR: Self hosted issuer is required for gke cluster when OIDC issuer is", False, "selfHostedIssuer"),
+        (
+            "ERROR: az connectedk8s connect: 'k9s' is not a valid value for '--distribution'. Allowed values: generic",
+            False,
+            "does not take an argument",
+        ),
+        ("ERROR: Updating a Provisioned Cluster is not supported from the Connected Cluster CLI.", False, "az aksarc"),
+        (
+            'ERROR: [AZK8S0500] HelmFailed: Error: UPGRADE FAILED: "azure-arc" has no deployed releases',
+            True,
+            "stopped in an earlier run",
+        ),
+        ("ERROR: Timed out waiting for Agent State to reach terminal state", True, "not taken the change over"),
+        ("ERROR: Helm list release failed: Error: Kubernetes cluster unreachable: EOF", True, "busy or away"),
+        (
+            "ERROR: Operation cannot be fulfilled: the object has been modified; please apply your changes",
+            True,
+            "busy or away",
+        ),
+        (
+            "ERROR: Error while fetching helm chart registry path: HTTPSConnectionPool(host='x', port=443): Max "
+            "retries exceeded with url: /y (Caused by NameResolutionError(\"Failed to resolve 'x' ([Errno -2] Name or "
+            'service not known)"))',
+            True,
+            "could not be made",
+        ),
+        ("ERROR: Get https://mcr.microsoft.com/v2/: dial tcp: lookup mcr: no such host", True, "could not be made"),
+        ("ERROR: Service Unavailable({})", True, "error of its own"),
+        ("ERROR: (ExpiredAuthenticationToken) The access token expiry UTC time", False, "has expired"),
         ("", False, "said nothing"),
     ],
 )
@@ -50,6 +111,12 @@ def test_what_a_failure_means(output: str, transient: bool, words: str) -> None:
     failure = classify("az connectedk8s connect", 1, output)
     assert failure.transient is transient and words in str(failure) and failure.mend
     assert failure.retry_after == (17.0 if "Retry-After" in output else None)
+
+
+def test_a_refusal_of_the_proxys_credentials_is_told_apart() -> None:
+    failure = classify("az connectedk8s delete", 1, "ERROR: OSError('Tunnel connection failed: 407 Authenticate')")
+    assert isinstance(failure, ProxyRefusal) and not failure.transient
+    assert not isinstance(classify("az x", 1, "ERROR: (AuthorizationFailed) no"), ProxyRefusal)
 
 
 def test_every_pattern_says_what_to_do() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import trustme
+from mock_engine import GATEWAY_ID, REPORT, SUBSCRIPTION, deploy
 
+from arcgateway import rights
 from components import (
     ArcGateway,
     ConnectedCluster,
@@ -17,21 +20,9 @@ from components import (
     GatewayOperatorRole,
     ProxySettings,
 )
+from components.component import ArgumentError
 
-SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
-GATEWAY_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/arc/providers/Microsoft.HybridCompute/gateways/gw"
-REPORT = {
-    "id": "/subscriptions/x/connectedClusters/c",
-    "agentVersion": "1.36.1",
-    "connectivityStatus": "Connected",
-    "gatewayEnabled": True,
-    "gatewayResourceId": GATEWAY_ID,
-    "associatedAt": "2026-01-01T00:00:00Z",
-    "endpointsRemovableAt": "2026-01-01T01:00:00Z",
-    "adopted": False,
-}
 PASSWORD = "p%40ss-canary"
-SECRET = "4dabf18193072939515e22adb298388d"  # the key that marks a secret on the wire
 CLUSTER: Any = {
     "cluster_name": "east",
     "resource_group_name": "arc",
@@ -42,60 +33,6 @@ CLUSTER: Any = {
     "proxy_https": "http://10.9.8.7:3128",
     "proxy_skip_range": [".svc"],
 }
-
-
-class World(pulumi.runtime.Mocks):
-    """What the engine was asked to make, and the values that a program ended with."""
-
-    def __init__(self) -> None:
-        self.made: list[pulumi.runtime.MockResourceArgs] = []
-        self.values: list[Any] = []
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.made.append(args)
-        made = dict(args.inputs)
-        if args.typ == "azure-native:hybridcompute:Gateway":
-            made |= {"gatewayEndpoint": "ab12.gw.arc.azure.com", "name": "gw", "gatewayId": "ab12"}
-            made |= {"provisioningState": "Succeeded"}
-            return GATEWAY_ID, made
-        if args.typ == "command:local:Command":
-            made["stdout"] = json.dumps({"verdict": "pass"} if args.inputs["create"] == "probe" else REPORT)
-        return f"{args.name}-id", made
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"nothing is asked of a provider, but {args.token} was")
-
-    def inputs(self, kind: str, name: str | None = None) -> dict[str, Any]:
-        """Inputs of the one resource of a kind, secrets opened."""
-        (found,) = [made for made in self.made if made.typ == kind and name in (None, made.name)]
-        return {key: opened(value) for key, value in found.inputs.items()}
-
-    def is_secret(self, kind: str, key: str) -> bool:
-        (found,) = [made for made in self.made if made.typ == kind]
-        return is_secret(found.inputs[key])
-
-
-def opened(value: Any) -> Any:
-    if is_secret(value):
-        return opened(value["value"])
-    return {key: opened(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def is_secret(value: Any) -> bool:
-    return isinstance(value, dict) and SECRET in value
-
-
-def deploy(program: Callable[[], list[Any]]) -> World:
-    """Run a program under mocks to its end, and resolve the outputs that it returns."""
-    world = World()
-    pulumi.runtime.set_mocks(world)
-
-    @pulumi.runtime.test
-    def run() -> Any:
-        return pulumi.Output.all(*program()).apply(world.values.extend)
-
-    run()
-    return world
 
 
 def test_gateway() -> None:
@@ -136,6 +73,7 @@ def test_proxy_is_canonical_and_probed() -> None:
         "ARC_PROXY_HTTPS": "http://proxy.corp:3128",
         "ARC_PROXY_HTTP": "http://proxy.corp:3128",
         "ARC_PROXY_SKIP_RANGE": ",".join(skip_range),
+        "ARC_LOCATION": "eastus",
         "ARC_PREFLIGHT": "require",
     }
     assert not world.is_secret("command:local:Command", "environment")
@@ -278,3 +216,141 @@ def test_a_cluster_teams_role_cannot_create_gateways() -> None:
     assert not manage & set(actions("team"))
     assert manage < set(actions("owner"))
     assert world.inputs("azure-native:authorization:RoleAssignment")["principalId"] == "p1"
+
+
+def test_a_role_that_onboards_can_disconnect_too() -> None:
+    world = deploy(lambda: [GatewayOperatorRole("ops", {"scope": "/s", "onboard_clusters": True}).role_definition_id])
+    (permission,) = world.inputs("azure-native:authorization:RoleDefinition")["permissions"]
+    actions = set(permission["actions"])
+    assert {*rights.ASSOCIATE_ACTIONS, *rights.ONBOARD_ACTIONS, *rights.DISCONNECT_ACTIONS} == actions
+    assert len(permission["actions"]) == len(actions)
+
+
+def test_a_role_is_for_people_too() -> None:
+    args: Any = {"scope": "/s", "principal_ids": ["p1"], "principal_type": "Group"}
+    world = deploy(lambda: [GatewayOperatorRole("team", args).role_definition_id])
+    assert world.inputs("azure-native:authorization:RoleAssignment")["principalType"] == "Group"
+
+
+def test_a_gateway_with_a_group_of_its_own() -> None:
+    def program() -> list[Any]:
+        args: Any = {"resource_group_name": "arc", "create_resource_group": True, "location": "eastus", "protect": True}
+        return [ArcGateway("gw", args).id]
+
+    world = deploy(program)
+    group = world.inputs("azure-native:resources:ResourceGroup")
+    assert (group["resourceGroupName"], group["location"]) == ("arc", "eastus")
+    assert {request.type: request.protect for request in world.requests if request.custom} == {
+        "azure-native:resources:ResourceGroup": True,
+        "azure-native:hybridcompute:Gateway": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: ArcGateway.get("gw", GATEWAY_ID), lambda: ArcGateway("gw", {"existing_id": GATEWAY_ID})],
+    ids=["get", "argument"],
+)
+def test_an_existing_gateway_is_read_and_not_owned(make: Any) -> None:
+    def program() -> list[Any]:
+        gateway = make()
+        return [gateway.id, gateway.endpoint, gateway.resource_id]
+
+    world = deploy(program)
+    assert world.values == [GATEWAY_ID, "ab12.gw.arc.azure.com", GATEWAY_ID]
+    (read,) = [made for made in world.made if made.typ == "azure-native:hybridcompute:Gateway"]
+    assert read.resource_id == GATEWAY_ID
+    assert not [request for request in world.requests if request.custom]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({}, "resource_group_name: is missing"),
+        ({"existing_id": GATEWAY_ID, "location": "eastus"}, "location: an existing gateway is used as it is"),
+        (
+            {"existing_id": GATEWAY_ID.replace("gateways", "machines")},
+            "existing_id: .* is not the id of an Arc gateway",
+        ),
+    ],
+)
+def test_arguments_of_a_gateway_that_cannot_be_used(args: Any, said: str) -> None:
+    with pytest.raises(ArgumentError, match=f"ArcGateway 'gw': {said}"):
+        deploy(lambda: [ArcGateway("gw", args).id])
+
+
+@pytest.mark.parametrize("given", ["https_url", "http_url"])
+def test_one_url_serves_both(given: str) -> None:
+    def program() -> list[Any]:
+        args: Any = {given: "http://proxy.corp:3128"}
+        proxy = ProxySettings("corp", args)
+        return [proxy.https_url, proxy.http_url, proxy.environment]
+
+    https_url, http_url, environment = deploy(program).values
+    assert https_url == http_url == "http://proxy.corp:3128"
+    assert environment["HTTPS_PROXY"] == environment["HTTP_PROXY"] == https_url
+    assert set(environment) == {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"}
+    assert ".svc" in environment["NO_PROXY"].split(",")
+
+
+def test_a_user_and_a_password_go_into_the_urls_as_secrets() -> None:
+    secrets = list[bool]()
+
+    async def note(*values: pulumi.Output[Any]) -> None:
+        secrets.extend([await value.is_secret() for value in values])
+
+    def program() -> list[Any]:
+        args: Any = {"https_url": "http://proxy.corp:3128", "username": "arc@corp", "password": "p@ss/canary"}
+        proxy = ProxySettings("corp", args)
+        return [proxy.https_url, proxy.environment, note(proxy.https_url, proxy.environment, proxy.skip_range)]
+
+    world = deploy(program)
+    assert world.values[0] == "http://arc%40corp:p%40ss%2Fcanary@proxy.corp:3128"
+    assert world.values[1]["HTTPS_PROXY"] == world.values[0]
+    assert secrets == [True, True, False]
+    assert world.is_secret("arc-gateway:index:ProxySettings", "password")
+
+
+@pytest.mark.parametrize("url", ["http://arc:p%40ss@proxy.corp:3128", pulumi.Output.from_input])
+def test_a_url_with_a_password_is_secret_among_the_inputs_too(url: Any) -> None:
+    plain = "http://arc:p%40ss@proxy.corp:3128"
+
+    def program() -> list[Any]:
+        return [ProxySettings("corp", {"https_url": url if isinstance(url, str) else url(plain)}).verdict]
+
+    assert deploy(program).is_secret("arc-gateway:index:ProxySettings", "httpsUrl")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({}, "https_url: is missing"),
+        ({"http_url": "proxy.corp:3128"}, "http_url: the proxy URL has no scheme"),
+        ({"https_url": "http://p:1", "skip_range": ["10.0.0.0/99"]}, "skip_range: '10.0.0.0/99'"),
+        ({"https_url": "http://p:1", "certificate": "missing.pem"}, "certificate: is no PEM text, and no file"),
+        ({"https_url": "http://p:1", "password": "x"}, "https_url: the password has no user"),
+        ({"https_url": "http://a:b@p:1", "username": "c"}, "https_url: the proxy URL holds credentials, and"),
+    ],
+)
+def test_arguments_of_a_proxy_that_cannot_be_used(args: Any, said: str) -> None:
+    with pytest.raises(ArgumentError, match=f"ProxySettings 'corp': {said}"):
+        deploy(lambda: [ProxySettings("corp", args).https_url])
+
+
+def test_a_certificate_is_a_text_or_a_file(tmp_path: Path) -> None:
+    root = trustme.CA().cert_pem
+    text, file = root.bytes().decode(), tmp_path / "root.pem"
+    root.write_to_path(file)
+
+    def program() -> list[Any]:
+        made = [ProxySettings(f"p{n}", {"https_url": "https://p:1", "certificate": one}) for n, one in enumerate(given)]
+        return [proxy.certificate for proxy in made]
+
+    given = [text, str(file)]
+    assert deploy(program).values == [text, text]
+
+
+def test_a_role_has_a_name_of_its_own_where_one_is_given() -> None:
+    args: Any = {"scope": "/s", "role_name": "Arc gateway operator"}
+    world = deploy(lambda: [GatewayOperatorRole("team", args).role_definition_id])
+    assert world.inputs("azure-native:authorization:RoleDefinition")["roleName"] == "Arc gateway operator"

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from sandbox import cluster
+from sandbox import cluster, world
 from sandbox.home import Home, MissingTool
 from sandbox.service import Service
 
@@ -69,3 +69,15 @@ def test_preparing_again_changes_no_secret(home: Home, services: dict[str, Servi
         if service.prepare is not None:
             service.prepare()
     assert {file: file.read_bytes() for file in home.root.rglob("*") if file.is_file()} == before
+
+
+def test_as_many_clusters_as_are_asked_for() -> None:
+    assert world.clusters("2") == ("east", "west")
+    assert world.clusters("4") == ("east", "west", "site-03", "site-04")
+    assert len(world.clusters("24")) == 24
+
+
+@pytest.mark.parametrize("asked", ["1", "25", "many", "03"])
+def test_a_number_of_clusters_that_cannot_be(asked: str) -> None:
+    with pytest.raises(SystemExit, match="give a number from 2 to 24"):
+        world.clusters(asked)

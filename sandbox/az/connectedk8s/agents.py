@@ -22,6 +22,13 @@ KEY_SECRET = "azure-arc-connect-privatekey"  # noqa: S105 - a name
 NAMESPACE_SECONDS = 180.0
 NAMESPACE_POLL = 0.5
 
+#: The chart's value for cluster connect, which does not go together with private link.
+CLUSTER_CONNECT = "systemDefaultValues.clusterconnect-agent.enabled"
+
+AGENT_STATE_SECONDS = 15 * 60.0
+AGENT_STATE_POLL = 5.0
+NOT_SETTLED = "Timed out waiting for Agent State to reach terminal state."
+
 _DATA_PLANE = "2024-07-01-preview"
 _ATTEMPTS = 5
 _PAUSE = 3.0
@@ -112,6 +119,20 @@ def exists(arm: Arm, group: str, name: str) -> bool:
     """Whether ARM knows the cluster; one whose agents were never installed does not count."""
     found = arm.find(cluster_path(arm, group, name), CLUSTERS)
     return found is not None and found["properties"].get("connectivityStatus") != "AgentNotInstalled"
+
+
+def state(arm: Arm, path: str) -> tuple[bool, Resource]:
+    """Wait until the agents have taken a change over. Whether they did, and the cluster as it is then."""
+    step(f"Wait for Agent State to reach terminal state, with timeout of {AGENT_STATE_SECONDS / 60:.0f}")
+    limit = time.monotonic() + AGENT_STATE_SECONDS
+    while True:
+        connected = arm.get(path, CLUSTERS)
+        state = (connected["properties"].get("arcAgentProfile") or {}).get("agentState")
+        settled = state in (None, "Succeeded", "Failed")
+        if settled or time.monotonic() >= limit:
+            step(f"Agent state {'has' if settled else 'has not'} reached terminal state.")
+            return settled, connected
+        time.sleep(AGENT_STATE_POLL)
 
 
 def delete_crds(cluster: Cluster) -> None:

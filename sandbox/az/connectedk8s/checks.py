@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ _DISTRIBUTIONS = (
     ("labels", "run.tanzu.vmware.com", "tkg"),
     ("labels", "k0s.k0sproject.io", "k0s"),
 )
+_PUBLIC_CLOUDS = ("gke", "eks", "aks")
 _INFRASTRUCTURES = {"k3s": "k3s", "kind": "kind", "azure": "azure", "gce": "gcp", "aws": "aws"}
 
 
@@ -110,11 +112,18 @@ def custom_locations(context: Context, given: str | None) -> dict[str, Any]:
             f"Unable to fetch registration state of 'Microsoft.ExtendedLocation' or its app: {problem.message}"
         )
         found = []
-    oid = given or (found[0]["id"] if found else "")
+    # What the tenant says goes before what the caller says.
+    oid = found[0]["id"] if found else given or ""
     if not oid:
         context.warn("Unable to fetch oid of 'custom-locations' app. Proceeding without enabling the feature.")
         return off
     return {"systemDefaultValues.customLocations.enabled": True, "systemDefaultValues.customLocations.oid": oid}
+
+
+def issuer(args: Namespace, distribution: str) -> None:
+    """Refuse an OIDC issuer for a cluster of a public cloud that has one of its own, unless that is named."""
+    if args.enable_oidc_issuer and not args.self_hosted_issuer and distribution in _PUBLIC_CLOUDS:
+        raise AzError(f"Self hosted issuer is required for {distribution} cluster when OIDC issuer is being enabled.")
 
 
 def connectivity(cluster: Cluster) -> str:

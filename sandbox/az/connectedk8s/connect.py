@@ -23,7 +23,7 @@ from sandbox.az.connectedk8s.resources import (
 )
 from sandbox.az.connectedk8s.settings import Settings
 from sandbox.az.errors import AzError
-from sandbox.az.helm import RELEASE, Helm
+from sandbox.az.helm import RELEASE, Helm, flattened, nested
 from sandbox.az.kube import Cluster, Kubeconfig
 
 #: The real client takes 4096 bits, which costs a second; nothing here depends on the length.
@@ -64,6 +64,7 @@ def connect(context: Context, args: Namespace) -> Any:
                 context.warn(remark)
         checks.may_bind_roles(cluster)
         distribution, infrastructure = checks.kind_of_cluster(nodes, args.distribution, args.infrastructure)
+        checks.issuer(args, distribution)
         checks.region(arm, location)
         if args.enable_private_link:
             checks.private_link_scope(arm, args.private_link_scope_resource_id, location)
@@ -121,7 +122,7 @@ def _new(
     body["properties"]["agentPublicKeyCertificate"] = public
     step("Azure resource provisioning has begun.")
     connected = arm.change("PUT", path, CLUSTERS, body)
-    more = checks.custom_locations(context, args.custom_locations_oid)
+    more = {} if args.enable_private_link else checks.custom_locations(context, args.custom_locations_oid)
     if args.gateway_resource_id:
         step("Associating Gateway with the Connected Cluster")
         try:
@@ -142,7 +143,11 @@ def _new(
     step("Starting to install Azure arc agents on the Kubernetes cluster.")
     # Since agents 1.35.3 the key goes straight into the cluster and never through helm.
     agents.store_private_key(cluster, private)
-    own = {"global.azureEnvironment": "AZUREPUBLICCLOUD", **more}
+    own = {
+        "global.azureEnvironment": "AZUREPUBLICCLOUD",
+        agents.CLUSTER_CONNECT: not args.enable_private_link,
+        **more,
+    }
     try:
         helm.upgrade(
             RELEASE,
@@ -153,6 +158,10 @@ def _new(
         )
     except AzError as problem:
         raise AzError(f"Unable to install helm release: {problem.message}") from problem
+    if args.enable_workload_identity or (args.enable_oidc_issuer and not args.self_hosted_issuer):
+        settled, connected = agents.state(arm, path)
+        if not settled:
+            raise AzError(agents.NOT_SETTLED)
     return printed(connected)
 
 
@@ -177,6 +186,8 @@ def _again(
     body["properties"]["agentPublicKeyCertificate"] = there["properties"]["agentPublicKeyCertificate"]
     connected = arm.change("PUT", path, CLUSTERS, body)
     assert connected is not None
+    if args.enable_private_link:
+        _disable_cluster_connect(context, endpoint, helm, connected, _seconds(args.onboarding_timeout))
     if not args.gateway_resource_id:
         return printed(connected)
     step("Associating Gateway with the Connected Cluster")
@@ -196,6 +207,13 @@ def _again(
         install=False,
     )
     return printed(connected)
+
+
+def _disable_cluster_connect(context: Context, endpoint: str, helm: Helm, connected: Resource, seconds: int) -> None:
+    repository, _ = agents.helm_settings(context.arm, endpoint, connected, Settings({}, {}, ""))
+    namespace = helm.release_namespace() or ""
+    values = nested({**flattened(helm.values(namespace)), agents.CLUSTER_CONNECT: False})
+    helm.upgrade(RELEASE, agents.chart(helm, repository), values, seconds, namespace=namespace, install=False)
 
 
 def key_pair() -> tuple[str, str]:

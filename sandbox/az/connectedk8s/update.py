@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from argparse import Namespace
 from typing import Any
 
@@ -15,9 +14,6 @@ from sandbox.az.connectedk8s.settings import Settings
 from sandbox.az.errors import AzError
 from sandbox.az.helm import RELEASE, Helm
 from sandbox.az.kube import Cluster, Kubeconfig
-
-AGENT_STATE_SECONDS = 15 * 60.0
-AGENT_STATE_POLL = 5.0
 
 #: helm's own time-out for `--wait`, which the real client leaves as it is.
 _HELM_SECONDS = 300
@@ -46,21 +42,17 @@ def update(context: Context, args: Namespace) -> Any:
     stored = _patch(args)
     if stored:
         patched = arm.change("PATCH", path, CLUSTERS, stored)
-        if (
-            set(stored) == {"properties"}
-            and set(stored["properties"]) == {"azureHybridBenefit"}
-            and not _touches_agents(args)
-        ):
+        if _only_hybrid_benefit(args, stored):
             return printed(patched)
     elif not _touches_agents(args):
         raise AzError(_NO_FLAG)
-    if args.disable_proxy and (args.proxy_https or args.proxy_http or args.proxy_skip_range or args.proxy_cert):
+    if args.disable_proxy and (args.proxy_https or args.proxy_http or args.proxy_skip_range):
         raise AzError(_BOTH_WAYS)
     config = Kubeconfig(args.kube_config, args.kube_context, verify=not args.skip_ssl_verification)
     cluster = Cluster(config)
     checks.connectivity(cluster)
     with Helm(config) as helm:
-        namespace = _release_namespace(arm, cluster, helm, args)
+        namespace = release_namespace(arm, cluster, helm, args)
         arm.get(path, CLUSTERS)
         changes = {
             **profiles(args),
@@ -69,6 +61,7 @@ def update(context: Context, args: Namespace) -> Any:
             "arcAgentryConfigurations": settings.configurations(),
         }
         connected = arm.get(path, CLUSTERS)
+        checks.issuer(args, connected["properties"].get("distribution") or "")
         if args.gateway_resource_id:
             step("Associating gateway with Connected Cluster")
             link(arm, args.resource_group, args.name, args.gateway_resource_id)
@@ -77,7 +70,7 @@ def update(context: Context, args: Namespace) -> Any:
             link(arm, args.resource_group, args.name, None)
         put = arm.change("PUT", path, CLUSTERS, changed_cluster(connected, changes))
         assert put is not None
-        settled, connected = _agent_state(arm, path)
+        settled, connected = agents.state(arm, path)
         endpoint = agents.data_plane(arm, connected["location"])
         repository, service = agents.helm_settings(arm, endpoint, put, settings)
         version = connected["properties"].get("agentVersion")
@@ -95,17 +88,28 @@ def update(context: Context, args: Namespace) -> Any:
                 f"Error: {problem.message}"
             ) from problem
     if not settled:
-        raise AzError("Timed out waiting for Agent State to reach terminal state.")
+        raise AzError(agents.NOT_SETTLED)
     return printed(connected)
 
 
+def _proxies(args: Namespace) -> bool:
+    return bool(args.proxy_https or args.proxy_http or args.proxy_skip_range or args.proxy_cert or args.disable_proxy)
+
+
 def _touches_agents(args: Namespace) -> bool:
+    """Configuration settings do not count, as in the real client: alone they are refused."""
     return bool(
-        args.proxy_https or args.proxy_http or args.proxy_skip_range or args.proxy_cert or args.disable_proxy
+        _proxies(args)
         or args.auto_upgrade or args.container_log_path or args.gateway_resource_id or args.disable_gateway
         or args.enable_oidc_issuer is not None or args.enable_workload_identity is not None
         or args.disable_workload_identity is not None
     )  # fmt: skip
+
+
+def _only_hybrid_benefit(args: Namespace, stored: Resource) -> bool:
+    """Whether the real client takes it for a change of the hybrid benefit alone: a gateway beside it is forgotten."""
+    alone = set(stored) == {"properties"} and set(stored["properties"]) == {"azureHybridBenefit"}
+    return alone and not (_proxies(args) or args.auto_upgrade or args.container_log_path)
 
 
 def _patch(args: Namespace) -> Resource:
@@ -130,7 +134,7 @@ def _profile(args: Namespace) -> dict[str, Any]:
     return {"arcAgentProfile": {"agentAutoUpgrade": "Enabled" if args.auto_upgrade == "true" else "Disabled"}}
 
 
-def _release_namespace(arm: Arm, cluster: Cluster, helm: Helm, args: Namespace) -> str:
+def release_namespace(arm: Arm, cluster: Cluster, helm: Helm, args: Namespace) -> str:
     """Where the agents are installed.
 
     Raises:
@@ -162,17 +166,3 @@ def _release_namespace(arm: Arm, cluster: Cluster, helm: Helm, args: Namespace) 
             "Please update the cluster, with correct resource group and cluster name.",
         )
     return namespace
-
-
-def _agent_state(arm: Arm, path: str) -> tuple[bool, Resource]:
-    """Wait until the agents have taken a change over. Whether they did, and the cluster as it is then."""
-    step(f"Wait for Agent State to reach terminal state, with timeout of {AGENT_STATE_SECONDS / 60:.0f}")
-    limit = time.monotonic() + AGENT_STATE_SECONDS
-    while True:
-        connected = arm.get(path, CLUSTERS)
-        state = (connected["properties"].get("arcAgentProfile") or {}).get("agentState")
-        settled = state in (None, "Succeeded", "Failed")
-        if settled or time.monotonic() >= limit:
-            step(f"Agent state {'has' if settled else 'has not'} reached terminal state.")
-            return settled, connected
-        time.sleep(AGENT_STATE_POLL)

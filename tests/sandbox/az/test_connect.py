@@ -145,7 +145,7 @@ def test_the_chart_gets_the_services_values_and_the_users_own_proxies(world: Wor
         "pull oci://mcr.microsoft.com/azurearck8s/batch1/stable/v2/azure-arc-k8sagents --version 1.36.1"
     )
     assert "--namespace azure-arc-release" in install
-    assert "--install --create-namespace --wait --timeout 400s" in install
+    assert "--install --create-namespace --wait --timeout 1200s" in install
 
 
 def test_the_result_is_printed_flat_after_the_steps(world: World) -> None:

@@ -45,4 +45,4 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
         pytest.skip(str(error))
     with Supervisor(home, services) as supervisor:
         yield Clusters(home, supervisor)
-    assert until(lambda: not _processes(home.root), limit=5), "processes of pods outlived their node"
+    assert until(lambda: not _processes(home.root), seconds=5), "processes of pods outlived their node"

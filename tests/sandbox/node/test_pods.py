@@ -304,7 +304,7 @@ def test_node_that_is_killed_finds_its_pods_again(clusters: Clusters) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     for pid in map(int, before.split()):
-        until(partial(dead, pid), limit=3)
+        until(partial(dead, pid), seconds=3)
     clusters.wait("pod/survivor", "jsonpath={.status.containerStatuses[0].restartCount}=1")
     clusters.wait("pod/survivor", "condition=Ready")
     found = clusters.get("pod", "survivor")["status"]

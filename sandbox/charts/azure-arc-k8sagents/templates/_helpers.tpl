@@ -26,6 +26,9 @@ app.kubernetes.io/part-of: azure-arc-k8sagents
   valueFrom:
     secretKeyRef: {name: proxy-config, key: {{ . }}}
 {{- end }}
+{{- if .Values.global.proxyCert }}
+- {name: PROXY_CERT_FILE, value: /etc/arc/proxy-cert/proxy-cert.crt}
+{{- end }}
 {{- end }}
 
 {{- define "arc.certificateMount" -}}

@@ -1,0 +1,1 @@
+"""Benchmarks: what the components cost beyond the resources in them."""

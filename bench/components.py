@@ -1,0 +1,221 @@
+"""Measures four programs that declare the same leaf resources, on the real engine.
+
+The gateway and the clusters are in the local Azure already, associated as declared, so that the observer has something
+to look at in every phase; and the driver is a stub that reports at once. So the programs differ in what they put
+around the leaves alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import requests
+
+from sandbox import azure, plugin_choice
+from sandbox.certificates import certificates
+from sandbox.environment import environment
+from sandbox.home import Home
+from sandbox.supervisor import Supervisor
+
+PROJECT = Path(__file__).parent / "project"
+
+#: Names of programs in the project's folder, and of their stacks.
+COMPONENTS, MEASURE, TYPICAL, LEAVES = "components", "bare_components", "typical_components", "bare_leaves"
+
+#: How many times as long as `MEASURE` the components may take.
+TARGET = 1.10
+
+#: What is measured, in order: each phase is a command of `pulumi`.
+PHASES: Mapping[str, tuple[str, ...]] = {
+    "preview, all new": ("preview",),
+    "up, all new": ("up", "--yes", "--skip-preview"),
+    "preview, unchanged": ("preview", "--expect-no-changes"),
+    "up, unchanged": ("up", "--yes", "--skip-preview", "--expect-no-changes"),
+}
+
+_QUIET = ("--non-interactive", "--color", "never", "--suppress-progress")
+_GROUPS, _CLUSTERS, _SETTINGS, _GATEWAYS = (
+    "2022-09-01",
+    "2025-08-01-preview",
+    "2025-02-19-preview",
+    "2024-07-31-preview",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command: seconds until it ended, and CPU seconds of it and all its children."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass
+class Figures:
+    """All runs, by phase and program."""
+
+    programs: tuple[str, ...] = (COMPONENTS, MEASURE, TYPICAL, LEAVES)
+    _runs: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
+
+    def add(self, phase: str, program: str, run: Run) -> None:
+        """Keep a run."""
+        self._runs.setdefault((phase, program), []).append(run)
+
+    def runs(self, phase: str, program: str) -> list[Run]:
+        """The runs of one cell, in order."""
+        return self._runs[phase, program]
+
+    def seconds(self, phase: str, program: str) -> float:
+        """The median time."""
+        return median(run.seconds for run in self.runs(phase, program))
+
+    def cpu_seconds(self, phase: str, program: str) -> float:
+        """The median CPU time."""
+        return median(run.cpu_seconds for run in self.runs(phase, program))
+
+    def ratio(self, phase: str, program: str) -> float:
+        """The median time in those of the program that is the measure."""
+        return self.seconds(phase, program) / self.seconds(phase, MEASURE)
+
+    def cpu_ratio(self, phase: str, program: str) -> float:
+        """The same of the CPU time, which other work on the machine disturbs less."""
+        return self.cpu_seconds(phase, program) / self.cpu_seconds(phase, MEASURE)
+
+
+def measure(home: Home, clusters: int, rounds: int, say: Callable[[str], None]) -> Figures:
+    """Run every phase of every program in every round. The programs take turns, each round with another first.
+
+    Args:
+        home: state of a sandbox, of which the local Azure alone is started.
+        clusters: how many each program declares.
+        rounds: how often.
+        say: takes a line of progress.
+    """
+    figures = Figures()
+    with _world(home, clusters) as variables:
+        for program in figures.programs:
+            _pulumi(variables, "stack", "select", "--create", program)
+        for number in range(rounds):
+            turn = number % len(figures.programs)
+            order = (*figures.programs[turn:], *figures.programs[:turn])
+            for phase, command in PHASES.items():
+                for program in order:
+                    figures.add(phase, program, _pulumi(variables, *command, *_QUIET, "--stack", program))
+            for program in order:
+                _pulumi(variables, "destroy", "--yes", "--skip-preview", *_QUIET, "--stack", program)
+            say(f"round {number + 1} of {rounds}")
+    return figures
+
+
+def leaves(home: Home, clusters: int, program: str) -> dict[str, Any]:
+    """Inputs of a program's commands by name, as the state holds them once it is deployed."""
+    with _world(home, clusters) as variables:
+        _pulumi(variables, "stack", "select", "--create", program)
+        _pulumi(variables, *PHASES["up, all new"], *_QUIET, "--stack", program)
+        state = home.root / "state.json"
+        _pulumi(variables, "stack", "export", "--stack", program, "--file", str(state))
+    found = json.loads(state.read_text())["deployment"]["resources"]
+    return {
+        resource["urn"].rsplit("::", 1)[1]: resource["inputs"]
+        for resource in found
+        if resource["type"] == "command:local:Command"
+    }
+
+
+@contextmanager
+def _world(home: Home, clusters: int) -> Iterator[dict[str, str]]:
+    """A local Azure that holds the clusters; yields the environment for `pulumi`."""
+    plugin_choice.choose(home, "auto")
+    with Supervisor(home, azure.services(home)):
+        _fill(home, clusters)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "VIRTUAL_ENV"))}
+        yield {
+            **clean,
+            **environment(home),
+            "ARCGATEWAY_PYTHON": str(PROJECT / "report"),
+            "BENCH_CLUSTERS": str(clusters),
+            "PULUMI_OPTION_CONFIG_FILE": str(home.write("stack.yaml", "")),
+            "NO_PROXY": "*",  # the observer is to reach the local Azure, whatever proxy this machine has
+        }
+
+
+def _fill(home: Home, clusters: int) -> None:
+    """Put the gateway and the clusters into the local Azure, associated and connected."""
+    identity, url = home.identity, f"https://localhost:{home.port('azure')}"
+    group = f"{url}/subscriptions/{identity.subscription_id}/resourceGroups/arc-bench"
+    gateway = f"{group}/providers/Microsoft.HybridCompute/gateways/gw-bench"
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = str(certificates(home).bundle)
+    token = session.post(
+        f"{url}/{identity.tenant_id}/oauth2/v2.0/token",
+        data={
+            "grant_type": "client_credentials",
+            "client_id": identity.client_id,
+            "client_secret": identity.client_secret,
+            "scope": "https://management.azure.com/.default",
+        },
+    )
+    token.raise_for_status()
+    session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+    kinds = ("Microsoft.HybridCompute/gateways", "Microsoft.Kubernetes/connectedClusters")
+    session.post(f"{url}/sandbox/durations", json={f"{kind}:create": 0 for kind in kinds}).raise_for_status()
+
+    def put(address: str, version: str, **body: Any) -> None:
+        session.put(address, params={"api-version": version}, json=body).raise_for_status()
+
+    def connect(number: int) -> None:
+        cluster = f"{group}/providers/Microsoft.Kubernetes/connectedClusters/cluster-{number:03}"
+        put(
+            cluster,
+            _CLUSTERS,
+            location="eastus",
+            identity={"type": "SystemAssigned"},
+            properties={"agentPublicKeyCertificate": "MIIB", "gateway": {"enabled": True}},
+        )
+        put(
+            f"{cluster}/providers/Microsoft.HybridCompute/settings/default",
+            _SETTINGS,
+            properties={"gatewayProperties": {"gatewayResourceId": gateway.removeprefix(url)}},
+        )
+
+    put(group, _GROUPS, location="eastus")
+    put(gateway, _GATEWAYS, location="eastus", properties={"allowedFeatures": ["*"]})
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(connect, range(clusters)))
+
+
+def _pulumi(variables: Mapping[str, str], *arguments: str) -> Run:
+    """Run a command in the project; what it printed is shown when it fails.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    began = time.monotonic()
+    with subprocess.Popen(
+        ["pulumi", *arguments],
+        cwd=PROJECT,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        # Plugins and programs are children that the engine waits for, so their use is in its own.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"pulumi {' '.join(arguments)} ended with {process.returncode}:\n{said}")
+    return Run(time.monotonic() - began, used.ru_utime + used.ru_stime)
