@@ -109,7 +109,7 @@ class GatewayAssociationArgs(_ClusterArgs):
     resource_group_name: NotRequired[pulumi.Input[str]]
     """Name of the resource group that holds it; needed without `cluster_id`."""
     location: NotRequired[pulumi.Input[str]]
-    """Azure region of the connected cluster, whose endpoints the preflight proves; `eastus` when not given."""
+    """Azure region of the connected cluster, whose endpoints the preflight proves; what Azure says of it when not given."""
 
 
 def _as_it_is(value: pulumi.Input[Any]) -> pulumi.Input[str]:
@@ -210,9 +210,10 @@ class _Cluster(Component):
         if args.get("egress_policy"):
             opts = self.child(depends_on=[command], **self._left)
             egress_policy(name, args.get("kube_context"), args.get("proxy_https"), opts)
+        cluster_id = result(command, "id")
         self.register(
-            id=result(command, "id"),
-            resource_id=result(command, "id"),
+            id=cluster_id,
+            resource_id=cluster_id,
             agent_version=result(command, "agentVersion"),
             connectivity_status=result(command, "connectivityStatus"),
             gateway_enabled=result(command, "gatewayEnabled"),

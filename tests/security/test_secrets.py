@@ -201,3 +201,17 @@ def test_the_passwords_characters_arrived(deployment: Deployment) -> None:
         *("helm", "--kube-context", "west", "-n", "azure-arc-release", "get", "values", "azure-arc", "-o", "json")
     )
     assert values["global"]["httpsProxy"] == deployment.proxy.url
+
+
+def test_a_rotated_password_reaches_all_clusters_and_the_old_one_is_not_needed_again(deployment: Deployment) -> None:
+    """The proxy knows the new password alone from here on; the stack is destroyed with it."""
+    deployment.proxy.password = f"rotated-{secrets.token_hex(8)}"
+    deployment.configure()
+    said = deployment.pulumi("up", "--yes", *QUIET, *PACK)
+    nothing(deployment, "the output of the rotation", [said])
+    for context in ("east", "west"):
+        values = deployment.sandbox.json(
+            *("helm", "--kube-context", context, "-n", "azure-arc-release", "get", "values", "azure-arc", "-o", "json")
+        )
+        assert values["global"]["httpsProxy"].replace("\\", "") == deployment.proxy.url
+    deployment.pulumi("preview", "--expect-no-changes", *QUIET)
