@@ -68,12 +68,17 @@ class Stack:
         identity = ConnectedClusterId(self.sandbox.variables["ARM_SUBSCRIPTION_ID"], group, cluster)
         return client.get(str(identity), arm.CLUSTERS), client.get(identity.setting, arm.SETTINGS)
 
-    def gateway_of(self, cluster: str, group: str = "arc-dev") -> str | None:
-        """Name of the gateway that a cluster is associated with, by both halves of the association."""
-        found, setting = self.azure(cluster, group)
-        named = ((setting or {}).get("properties", {}).get("gatewayProperties") or {}).get("gatewayResourceId")
-        assert bool(named) == bool((found["properties"].get("gateway") or {}).get("enabled"))
-        return str(named).rpartition("/")[2] if named else None
+    def declared(self, key: str) -> Config:
+        """A cluster's settings in the configuration."""
+        settings: Config = yaml.safe_load(self.file.read_text())["config"]["arc-gateway:clusters"][key]
+        return settings
+
+    def gateway_of(self, key: str) -> str | None:
+        """Name of the gateway that a declared cluster is associated with, by both halves of the association."""
+        settings = self.declared(key)
+        found, setting = self.azure(settings.get("name", key), settings["resourceGroup"])
+        assert bool(named_by(setting)) == bool((found["properties"].get("gateway") or {}).get("enabled"))
+        return named_by(setting)
 
     def values(self, context: str) -> Config:
         """Helm's `global` values of the agents."""
@@ -89,6 +94,12 @@ class Stack:
         path = f"/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"
         client = arm.Arm(ProxySettings(), self.sandbox.variables, lambda _: {})
         return len(client.list(path, "2015-04-01"))
+
+
+def named_by(setting: Any) -> str | None:
+    """Name of the gateway in a cluster's setting."""
+    named = ((setting or {}).get("properties", {}).get("gatewayProperties") or {}).get("gatewayResourceId")
+    return str(named).rpartition("/")[2] if named else None
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +232,7 @@ def test_one_target_alone(stack: Stack) -> None:
 def test_another_identity_replaces_and_deletes_first(stack: Stack, identity: dict[str, str]) -> None:
     if "resourceGroup" in identity:
         stack.sandbox.run("az", "group", "create", "--name", identity["resourceGroup"], "--location", "eastus")
-    old = yaml.safe_load(stack.file.read_text())["config"]["arc-gateway:clusters"]["east"]
+    old = stack.declared("east")
     said = stack.change(cluster("east", **identity))
     new = {**old, **identity}
     assert replaced(said)
@@ -229,7 +240,7 @@ def test_another_identity_replaces_and_deletes_first(stack: Stack, identity: dic
     assert found["location"] == new["location"]
     if "location" not in identity:
         assert stack.azure(old.get("name", "east"), old["resourceGroup"])[0] is None
-    assert stack.gateway_of(new.get("name", "east"), new["resourceGroup"]) == "gw-next"
+    assert stack.gateway_of("east") == "gw-next"
 
 
 def test_another_subscription_would_replace(stack: Stack) -> None:
@@ -252,7 +263,7 @@ def test_a_cluster_taken_out_is_disconnected_and_comes_back(stack: Stack) -> Non
     namespaces = stack.sandbox.json("kubectl", "--context", "east", "get", "namespaces", "-o", "json")
     assert "azure-arc" not in {item["metadata"]["name"] for item in namespaces["items"]}
     stack.change(lambda config: config["arc-gateway:clusters"].update(east=dict(kept, resourceGroup="arc-dev")))
-    assert stack.gateway_of(name) == "gw-next"
+    assert stack.gateway_of("east") == "gw-next"
 
 
 def test_what_is_in_place_is_adopted_without_a_write(stack: Stack) -> None:
@@ -295,7 +306,7 @@ def test_an_update_that_is_stopped_goes_on_from_there(stack: Stack, number: sign
         start_new_session=True,
     )
     try:
-        until(lambda: name in str([stack.azure(cluster)[1] for cluster in ("east", "west")]), 120)
+        until(lambda: name == named_by(stack.azure("west")[1]), 120)
     finally:
         os.killpg(running.pid, number) if number == signal.SIGKILL else running.send_signal(number)
         running.wait(60)
@@ -307,7 +318,7 @@ def test_an_update_that_is_stopped_goes_on_from_there(stack: Stack, number: sign
 @pytest.mark.parametrize("choice", ["azure-only", "forget"])
 def test_a_cluster_that_is_gone(stack: Stack, choice: str) -> None:
     """Its kubeconfig is lost: deleting it fails and leaves all as it is, until the settings say what to do."""
-    kept: Config = dict(yaml.safe_load(stack.file.read_text())["config"]["arc-gateway:clusters"]["west"])
+    kept = stack.declared("west")
     stack.change(cluster("west", onUnreachable=choice))
     lost = dict(stack.sandbox.variables)
     kubeconfig = yaml.safe_load(Path(lost["KUBECONFIG"]).read_text())
@@ -322,7 +333,6 @@ def test_a_cluster_that_is_gone(stack: Stack, choice: str) -> None:
     stack.sandbox.run(
         *("pulumi", "up", "--yes", *QUIET, "--config-file", str(stack.file)), timeout=300, KUBECONFIG=str(broken)
     )
-    left = stack.gateway_of("west")
-    assert (left is None) == (choice == "azure-only")
+    assert (named_by(stack.azure("west")[1]) is None) == (choice == "azure-only")
     stack.change(lambda config: config["arc-gateway:clusters"].update(west=kept))
     assert stack.gateway_of("west") is not None
