@@ -109,7 +109,7 @@ class GatewayAssociationArgs(_ClusterArgs):
     resource_group_name: NotRequired[pulumi.Input[str]]
     """Name of the resource group that holds it; needed without `cluster_id`."""
     location: NotRequired[pulumi.Input[str]]
-    """Azure region of the connected cluster, whose endpoints the preflight proves; what Azure says of it when not given."""
+    """Azure region of the connected cluster, whose endpoints the preflight proves; the one in Azure when not given."""
 
 
 def _as_it_is(value: pulumi.Input[Any]) -> pulumi.Input[str]:
