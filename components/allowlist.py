@@ -1,6 +1,6 @@
 """Which host names the enterprise proxy must let through, and which the gateway makes superfluous."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NotRequired, Optional, TypedDict
 
 import pulumi
@@ -13,9 +13,9 @@ from .component import Component
 class EndpointAllowlistArgs(TypedDict):
     gateway_endpoint: pulumi.Input[str]
     """Host name of the gateway."""
-    regions: pulumi.Input[list[str]]
+    regions: pulumi.Input[Sequence[pulumi.Input[str]]]
     """Azure regions of the clusters behind it, for example `eastus`."""
-    scenarios: NotRequired[pulumi.Input[list[str]]]
+    scenarios: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Arc features in use, for example `container-insights`."""
 
 

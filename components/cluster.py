@@ -1,6 +1,6 @@
 """Kubernetes clusters behind a gateway: onboarded by the stack, or existing connected clusters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
@@ -30,7 +30,7 @@ class _ClusterArgs(TypedDict):
     """URL of the proxy for the agents' HTTPS traffic."""
     proxy_http: NotRequired[pulumi.Input[str]]
     """URL of the proxy for the agents' HTTP traffic."""
-    proxy_skip_range: NotRequired[pulumi.Input[list[str]]]
+    proxy_skip_range: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """What the agents reach without the proxy."""
     proxy_certificate: NotRequired[pulumi.Input[str]]
     """PEM text of the root that signed the proxy's own certificate."""
@@ -38,7 +38,7 @@ class _ClusterArgs(TypedDict):
     """`require` (the default), `warn` or `off`: what an endpoint that is closed or intercepted does to a change."""
     genuine_roots: NotRequired[pulumi.Input[str]]
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
-    scenarios: NotRequired[pulumi.Input[list[str]]]
+    scenarios: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Arc features that the cluster will use, whose endpoints the preflight proves too."""
     distribution: NotRequired[pulumi.Input[str]]
     """Kubernetes distribution, for example `k3s`; found out by the client when not given."""

@@ -33,7 +33,7 @@ class Component(pulumi.ComponentResource):
         Args:
             argument: its name.
             value: its value, or a tuple of it and of others that `read` takes into account.
-            read: takes the value or the tuple.
+            read: takes the value, or all values in the tuple's order.
 
         Raises:
             ArgumentError: `read` raised a ValueError.
@@ -45,7 +45,7 @@ class Component(pulumi.ComponentResource):
             except ValueError as problem:
                 raise ArgumentError(self, argument, problem) from None
 
-        if isinstance(value, tuple) and any(isinstance(one, pulumi.Output) for one in value):
+        if isinstance(value, (tuple, list)) and any(isinstance(one, pulumi.Output) for one in value):
             value = pulumi.Output.all(*value)
         if isinstance(value, pulumi.Output):
             return value.apply(attempt)

@@ -1,6 +1,6 @@
 """The Arc gateway itself, and the custom roles of those who work with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NotRequired, Optional, TypedDict
 
 import pulumi
@@ -30,7 +30,7 @@ class ArcGatewayArgs(TypedDict):
     """Azure region of the gateway's metadata, for example `eastus`; the provider's default when not given."""
     gateway_type: NotRequired[pulumi.Input[str]]
     """`Public`, the one type there is."""
-    allowed_features: NotRequired[pulumi.Input[list[str]]]
+    allowed_features: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Arc features that may use the gateway; `["*"]`, all of them, by default."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Azure tags, of its own resource group too."""

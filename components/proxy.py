@@ -1,5 +1,6 @@
 """The enterprise proxy between clusters and the gateway, and the probe of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NotRequired, Optional, TypedDict
@@ -27,7 +28,7 @@ class ProxySettingsArgs(TypedDict):
     """Who the proxy is asked as, for URLs that hold no credentials; as it is, not percent-encoded."""
     password: NotRequired[pulumi.Input[str]]
     """The password of `username`, as it is, not percent-encoded; kept as a secret whatever it comes as."""
-    skip_range: NotRequired[pulumi.Input[list[str]]]
+    skip_range: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """What bypasses the proxy: the clusters' service CIDRs, host names and `.suffix` names. Completed with the names
     that in-cluster traffic needs, put in a canonical order, without duplicates."""
     certificate: NotRequired[pulumi.Input[str]]
@@ -41,7 +42,7 @@ class ProxySettingsArgs(TypedDict):
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
     region: NotRequired[pulumi.Input[str]]
     """Azure region whose endpoints are probed; `eastus` when not given."""
-    scenarios: NotRequired[pulumi.Input[list[str]]]
+    scenarios: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Arc features whose endpoints are probed besides, for example `container-insights`."""
 
 

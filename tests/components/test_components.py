@@ -109,11 +109,15 @@ def test_the_order_of_a_skip_range_makes_no_change() -> None:
 
     def program() -> list[Any]:
         one = ProxySettings("one", {"https_url": "http://p:1", "skip_range": entries})
-        other = ProxySettings("other", {"https_url": "http://p:1", "skip_range": entries[::-1]})
+        outputs = [pulumi.Output.from_input(entry) for entry in entries[::-1]]
+        other = ProxySettings("other", {"https_url": "http://p:1", "skip_range": [*outputs, *entries]})
         return [one.skip_range, other.skip_range]
 
-    one, other = deploy(program).values
+    world = deploy(program)
+    one, other = world.values
     assert one == other
+    one, other = (world.inputs("arc-gateway:index:ProxySettings", name)["skipRange"] for name in ("one", "other"))
+    assert one == other == sorted(entries)
 
 
 @pytest.mark.parametrize(
