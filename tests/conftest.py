@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 # Before a test has threads: Python 3.11 cannot parse in two threads at once ("AST constructor recursion depth
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 import hypothesis  # noqa: F401
 import pytest
 from running_sandbox import Sandbox, started
+
+# A shell's background job ignores interruptions, and so would all that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
