@@ -11,7 +11,7 @@ from . import drift
 from .component import ArgumentError, Component
 from .driver import Verbs, drive, result
 from .egress import egress_policy
-from .proxy import joined
+from .proxy import joined, with_credentials_secret
 
 #: Options of what belongs to a paused cluster: whatever its settings say by now, it stays, even when it is removed.
 PAUSED: dict[str, Any] = {"ignore_changes": ["*"], "retain_on_delete": True}
@@ -177,16 +177,12 @@ class _Cluster(Component):
     endpoints_removable_at: pulumi.Output[Optional[str]]
     """From when the endpoints that the gateway replaces may be closed: an hour later (RFC 3339)."""
 
-    def __init__(self, name: str, args: Any, opts: Optional[pulumi.ResourceOptions]) -> None:
-        self._left = {} if args.get("enabled", True) else PAUSED
-        super().__init__(
-            name, _with_secrets(args), pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(**self._left))
-        )
-
-    def _declare(self, name: str, verbs: Verbs, args: Any) -> None:
+    def __init__(self, name: str, verbs: Verbs, args: Any, opts: Optional[pulumi.ResourceOptions]) -> None:
         args = _with_secrets(args)
-        subscription_id, resource_group, cluster_name = self._identity(args)
         enabled = args.get("enabled", True)
+        left = {} if enabled else PAUSED
+        super().__init__(name, args, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(**left)))
+        subscription_id, resource_group, cluster_name = self._identity(args)
         environment: dict[str, Any] = {
             "ARC_SUBSCRIPTION_ID": subscription_id,
             "ARC_RESOURCE_GROUP": resource_group,
@@ -205,10 +201,10 @@ class _Cluster(Component):
             verbs,
             environment,
             identity=[subscription_id, resource_group, cluster_name, args.get("location", "")],
-            opts=pulumi.ResourceOptions.merge(self.child(**self._left), seen),
+            opts=pulumi.ResourceOptions.merge(self.child(**left), seen),
         )
         if args.get("egress_policy"):
-            opts = self.child(depends_on=[command], **self._left)
+            opts = self.child(depends_on=[command], **left)
             egress_policy(name, args.get("kube_context"), args.get("proxy_https"), opts)
         cluster_id = result(command, "id")
         self.register(
@@ -248,16 +244,14 @@ class ConnectedCluster(_Cluster):
     """A cluster that the stack onboards with `az connectedk8s connect`, and disconnects when it is removed."""
 
     def __init__(self, name: str, args: ConnectedClusterArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        super().__init__(name, args, opts)
-        self._declare(name, Verbs("connect", "disconnect"), args)
+        super().__init__(name, Verbs("connect", "disconnect"), args, opts)
 
 
 class GatewayAssociation(_Cluster):
     """An existing connected cluster that is to use a gateway. Removing it disables the gateway; the cluster stays."""
 
     def __init__(self, name: str, args: GatewayAssociationArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        super().__init__(name, args, opts)
-        self._declare(name, Verbs("associate", "disassociate"), args)
+        super().__init__(name, Verbs("associate", "disassociate"), args, opts)
 
 
 def _with_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,8 +260,8 @@ def _with_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
     if "configuration_protected_settings" in given:
         given["configuration_protected_settings"] = pulumi.Output.secret(given["configuration_protected_settings"])
     for url in ("proxy_https", "proxy_http"):
-        if isinstance(given.get(url), str) and "@" in given[url]:
-            given[url] = pulumi.Output.secret(given[url])
+        if url in given:
+            given[url] = with_credentials_secret(given[url])
     return given
 
 

@@ -104,7 +104,7 @@ class ProxySettings(Component):
             raise ArgumentError(self, "https_url", "is missing: give the proxy's URL as https_url or http_url")
         parts = given[argument], given.get("username"), given.get("password")
         parsed = self.checked(argument, parts, lambda known: proxy_url(*known))
-        return parsed.apply(lambda proxy: _secret_if(proxy.username is not None, proxy.url))
+        return parsed.apply(lambda proxy: with_credentials_secret(proxy.url))
 
 
 def _recorded(args: ProxySettingsArgs) -> dict[str, Any]:
@@ -116,12 +116,15 @@ def _recorded(args: ProxySettingsArgs) -> dict[str, Any]:
     if "password" in given:
         given["password"] = pulumi.Output.secret(given["password"])
     for url in {"https_url", "http_url"} & set(given):
-        given[url] = pulumi.Output.from_input(given[url]).apply(lambda text: _secret_if("@" in (text or ""), text))
+        given[url] = with_credentials_secret(given[url])
     return given
 
 
-def _secret_if(secret: bool, value: str) -> Any:
-    return pulumi.Output.secret(value) if secret else value
+def with_credentials_secret(url: Any) -> Any:
+    """A proxy's URL, as a secret where it holds credentials, whatever it came as."""
+    if url is None or isinstance(url, str):
+        return pulumi.Output.secret(url) if "@" in (url or "") else url
+    return pulumi.Output.from_input(url).apply(with_credentials_secret)
 
 
 def proxy_url(url: str, username: Optional[str] = None, password: Optional[str] = None) -> rules.ProxyUrl:

@@ -8,7 +8,7 @@ import difflib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Optional, Union, cast
+from typing import Annotated, Any, ClassVar, Literal, Optional, Union, cast, get_args
 
 import pulumi
 from pydantic import (
@@ -234,13 +234,7 @@ def _cluster_form(value: Any) -> str:
     return "onboarded" if given.get("existing") in (None, False) else "existing"
 
 
-#: Each form of a gateway and of a cluster under its tag, which is told by the keys that are given.
-_GATEWAYS: Mapping[str, type[_Model]] = {"own": OwnGateway, "id": ExistingGateway, "stack": GatewayOfStack}
-_CLUSTERS: Mapping[str, type[_Model]] = {
-    "onboarded": OnboardedCluster,
-    "existing": ExistingCluster,
-    "by id": ExistingClusterById,
-}
+# Each form of a gateway and of a cluster has a tag, which is told by the keys that are given.
 Gateway = Annotated[
     Union[
         Annotated[OwnGateway, Tag("own")],
@@ -351,10 +345,15 @@ def _problem(detail: Any) -> tuple[str, str]:
     return path, _MEANINGS.get(detail["type"], said)
 
 
+def _forms(union: Any) -> Mapping[str, type[_Model]]:
+    """The models of a union of forms, by their tags."""
+    return {tag.tag: model for model, tag in map(get_args, get_args(get_args(union)[0]))}
+
+
 #: The model of what stands under each key, or its forms.
 _OWNERS: Mapping[str, Mapping[str, type[_Model]]] = {
-    "gateway": _GATEWAYS,
-    "clusters": _CLUSTERS,
+    "gateway": _forms(Gateway),
+    "clusters": _forms(Cluster),
     "proxies": {"": Proxy},
     "allowlist": {"": Allowlist},
     "preflight": {"": Preflight},
