@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -280,3 +281,27 @@ def world(root: Path) -> Iterator[World]:
         yield made
     finally:
         made.close()
+
+
+LAUNCHER = Path(__file__).parents[2] / "bin" / "driver"
+
+
+def drive(scene: World, verb: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb by the launcher, as the stack's commands do; what it says never holds the canary."""
+    done = subprocess.run(
+        [str(LAUNCHER), verb],
+        env={**scene.env, **env},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=scene.root,
+        check=False,
+    )
+    assert CANARY not in done.stdout + done.stderr
+    return done
+
+
+def failed(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line of a verb that failed, and printed nothing."""
+    assert done.returncode == 1 and done.stdout == "", done
+    return done.stderr.splitlines()[-1]

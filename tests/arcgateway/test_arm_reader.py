@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from driver_world import CLUSTER, World, cluster, world
+from driver_world import CLUSTER, World, cluster
 
 from arcgateway.arm import CLUSTERS, PUBLIC_CLOUD, Arm, read_metadata
 from arcgateway.errors import Failure
@@ -16,10 +15,9 @@ from arcgateway.proxy import ProxySettings, ProxyUrl
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
-        made.change(cluster=cluster())
-        yield made
+def scene(scene: World) -> World:
+    scene.change(cluster=cluster())
+    return scene
 
 
 def reader(scene: World, proxy: str | None = None, **env: str) -> Arm:

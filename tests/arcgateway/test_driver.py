@@ -9,46 +9,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import driver_world
 import pytest
 from driver_world import (
     CANARY,
     CLUSTER,
     GATEWAY,
+    LAUNCHER,
     OTHER_GATEWAY,
     PROXY,
     SETTING,
     World,
     cluster,
-    world,
+    failed,
 )
 from network_world import network
 from waiting import until
 
-LAUNCHER = Path(__file__).parents[2] / "bin" / "driver"
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
-        made.env["ARCGATEWAY_PYTHON"] = sys.executable
-        yield made
-
 
 def drive(scene: World, verb: str, **env: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(LAUNCHER), verb],
-        env={**scene.env, **env},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=scene.root,
-        check=False,
-    )
-    for canary in (CANARY, PROXY.split("@127")[0].split("://")[1], "client-canary", "kube-canary", "arm-token"):
+    done = driver_world.drive(scene, verb, **env)
+    for canary in (PROXY.split("@127")[0].split("://")[1], "client-canary", "kube-canary", "arm-token"):
         assert canary not in done.stdout + done.stderr
     assert [path.name for path in (scene.root / "home").iterdir() if path.name != f"arcgateway-{os.getuid()}"] == []
     return done
@@ -58,11 +42,6 @@ def passed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
-
-
-def failed(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 1 and done.stdout == "", done
-    return done.stderr.splitlines()[-1]
 
 
 def test_connect_onboards_with_one_command_and_says_all(scene: World) -> None:

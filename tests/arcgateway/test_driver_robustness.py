@@ -5,50 +5,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from driver_world import CANARY, CLUSTER, GATEWAY, PROXY, World, world
+from driver_world import CANARY, CLUSTER, GATEWAY, LAUNCHER, PROXY, World, drive, failed
 
-LAUNCHER = Path(__file__).parents[2] / "bin" / "driver"
 #: When a helm began that is long dead.
 LONG_AGO = "2026-01-02T03:04:05.123456789Z"
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
-        made.env["ARCGATEWAY_PYTHON"] = sys.executable
-        yield made
-
-
-def drive(scene: World, verb: str, **env: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(LAUNCHER), verb],
-        env={**scene.env, **env},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=scene.root,
-        check=False,
-    )
-    assert CANARY not in done.stdout + done.stderr
-    return done
 
 
 def passed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout or "{}")
     return answer
-
-
-def failed(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 1 and done.stdout == "", done
-    return done.stderr.splitlines()[-1]
 
 
 def pending(scene: World, status: str, since: str, **more: Any) -> None:

@@ -6,13 +6,12 @@ Against a local Azure with restricted callers: tests/sandbox/azure/test_permissi
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from driver_world import CLUSTER, GATEWAY, SUBSCRIPTION, World, world
+from driver_world import CLUSTER, GATEWAY, SUBSCRIPTION, World
 
 from arcgateway.arm import PUBLIC_CLOUD, Arm, Refused
 from arcgateway.association import Seen, Step
@@ -193,12 +192,6 @@ def test_a_cluster_teams_actions_create_no_gateway() -> None:
         "Microsoft.HybridCompute/gateways/write",
     }
     assert documented <= {*ASSOCIATE_ACTIONS, *GATEWAY_ACTIONS}
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
-        yield made
 
 
 def test_a_list_of_what_is_not_there_is_refused_and_the_caller_is_the_service_principal(scene: World) -> None:

@@ -12,6 +12,18 @@ from pulumi.runtime.mocks import MockMonitor
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 GATEWAY_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/arc/providers/Microsoft.HybridCompute/gateways/gw"
+
+#: Arguments of a cluster behind a gateway and a proxy.
+CLUSTER: Any = {
+    "cluster_name": "east",
+    "resource_group_name": "arc",
+    "location": "eastus",
+    "gateway_id": GATEWAY_ID,
+    "gateway_endpoint": "ab12.gw.arc.azure.com",
+    "kube_context": "ctx",
+    "proxy_https": "http://10.9.8.7:3128",
+    "proxy_skip_range": [".svc"],
+}
 REPORT = {
     "id": "/subscriptions/x/connectedClusters/c",
     "agentVersion": "1.36.1",

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 import trustme
-from mock_engine import GATEWAY_ID, REPORT, SUBSCRIPTION, deploy
+from mock_engine import CLUSTER, GATEWAY_ID, REPORT, SUBSCRIPTION, deploy
 
 from arcgateway import rights
 from components import (
@@ -23,16 +23,6 @@ from components import (
 from components.component import ArgumentError
 
 PASSWORD = "p%40ss-canary"
-CLUSTER: Any = {
-    "cluster_name": "east",
-    "resource_group_name": "arc",
-    "location": "eastus",
-    "gateway_id": GATEWAY_ID,
-    "gateway_endpoint": "ab12.gw.arc.azure.com",
-    "kube_context": "ctx",
-    "proxy_https": "http://10.9.8.7:3128",
-    "proxy_skip_range": [".svc"],
-}
 
 
 def test_gateway() -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pulumi
 import pytest
 import trustme
-from mock_engine import GATEWAY_ID, SUBSCRIPTION, World, deploy
+from mock_engine import CLUSTER, SUBSCRIPTION, World, deploy
 
 import components
 from components.component import camel_case
@@ -24,16 +24,7 @@ class Case(NamedTuple):
 
 
 ROOT = trustme.CA().cert_pem.bytes().decode()
-_CLUSTER = {
-    "cluster_name": "east",
-    "resource_group_name": "arc",
-    "location": "eastus",
-    "gateway_id": GATEWAY_ID,
-    "gateway_endpoint": "ab12.gw.arc.azure.com",
-    "kube_context": "ctx",
-    "proxy_https": "http://10.9.8.7:3128",
-    "egress_policy": True,
-}
+_CLUSTER = {**CLUSTER, "egress_policy": True}
 CASES = [
     Case(
         components.ArcGateway,

@@ -23,6 +23,7 @@ from running_sandbox import Sandbox
 from waiting import until
 
 from arcgateway import arm
+from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId
 from arcgateway.proxy import ProxySettings
 from sandbox.home import PROJECT
@@ -62,11 +63,11 @@ class Stack:
         seen = self.preview("--expect-no-changes")
         assert seen.returncode == 0, seen.stdout + seen.stderr
 
-    def azure(self, cluster: str, group: str = "arc-dev") -> tuple[Any, Any]:
-        """The connected cluster and its setting as Azure holds them; None for what it does not."""
+    def azure(self, cluster: str, group: str = "arc-dev") -> Held:
+        """What Azure holds of a cluster."""
         client = arm.Arm(ProxySettings(), self.sandbox.variables, lambda _: {})
         identity = ConnectedClusterId(self.sandbox.variables["ARM_SUBSCRIPTION_ID"], group, cluster)
-        return client.get(str(identity), arm.CLUSTERS), client.get(identity.setting, arm.SETTINGS)
+        return Held(client.get(str(identity), arm.CLUSTERS), client.get(identity.setting, arm.SETTINGS))
 
     def declared(self, key: str) -> Config:
         """A cluster's settings in the configuration."""
@@ -76,9 +77,10 @@ class Stack:
     def gateway_of(self, key: str) -> str | None:
         """Name of the gateway that a declared cluster is associated with, by both halves of the association."""
         settings = self.declared(key)
-        found, setting = self.azure(settings.get("name", key), settings["resourceGroup"])
-        assert bool(named_by(setting)) == bool((found["properties"].get("gateway") or {}).get("enabled"))
-        return named_by(setting)
+        held = self.azure(settings.get("name", key), settings["resourceGroup"])
+        assert held.cluster is not None
+        assert bool(held.gateway_id) == held.gateway_enabled
+        return gateway_name(held)
 
     def values(self, context: str) -> Config:
         """Helm's `global` values of the agents."""
@@ -96,10 +98,9 @@ class Stack:
         return len(client.list(path, "2015-04-01"))
 
 
-def named_by(setting: Any) -> str | None:
+def gateway_name(held: Held) -> str | None:
     """Name of the gateway in a cluster's setting."""
-    named = ((setting or {}).get("properties", {}).get("gatewayProperties") or {}).get("gatewayResourceId")
-    return str(named).rpartition("/")[2] if named else None
+    return held.gateway_id.rpartition("/")[2] or None
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +198,7 @@ def trust_root(name: str) -> str:
 
 def test_tags_in_place(stack: Stack) -> None:
     stack.change(cluster("east", tags={"owner": "platform"}))
-    found, _ = stack.azure("east")
-    assert found["tags"]["owner"] == "platform"
+    assert stack.azure("east").tags["owner"] == "platform"
 
 
 def test_a_paused_cluster_is_left_as_it_is(stack: Stack) -> None:
@@ -236,10 +236,10 @@ def test_another_identity_replaces_and_deletes_first(stack: Stack, identity: dic
     said = stack.change(cluster("east", **identity))
     new = {**old, **identity}
     assert replaced(said)
-    found, _ = stack.azure(new.get("name", "east"), new["resourceGroup"])
-    assert found["location"] == new["location"]
+    found = stack.azure(new.get("name", "east"), new["resourceGroup"]).cluster
+    assert found is not None and found["location"] == new["location"]
     if "location" not in identity:
-        assert stack.azure(old.get("name", "east"), old["resourceGroup"])[0] is None
+        assert stack.azure(old.get("name", "east"), old["resourceGroup"]).cluster is None
     assert stack.gateway_of("east") == "gw-next"
 
 
@@ -259,7 +259,7 @@ def test_a_cluster_taken_out_is_disconnected_and_comes_back(stack: Stack) -> Non
     kept: Config = {}
     stack.change(lambda config: kept.update(config["arc-gateway:clusters"].pop("east")))
     name, group = kept.get("name", "east"), kept["resourceGroup"]
-    assert stack.azure(name, group)[0] is None
+    assert stack.azure(name, group).cluster is None
     namespaces = stack.sandbox.json("kubectl", "--context", "east", "get", "namespaces", "-o", "json")
     assert "azure-arc" not in {item["metadata"]["name"] for item in namespaces["items"]}
     stack.change(lambda config: config["arc-gateway:clusters"].update(east=dict(kept, resourceGroup="arc-dev")))
@@ -306,7 +306,7 @@ def test_an_update_that_is_stopped_goes_on_from_there(stack: Stack, number: sign
         start_new_session=True,
     )
     try:
-        until(lambda: name == named_by(stack.azure("west")[1]), 120)
+        until(lambda: name == gateway_name(stack.azure("west")), 120)
     finally:
         os.killpg(running.pid, number) if number == signal.SIGKILL else running.send_signal(number)
         running.wait(60)
@@ -333,6 +333,6 @@ def test_a_cluster_that_is_gone(stack: Stack, choice: str) -> None:
     stack.sandbox.run(
         *("pulumi", "up", "--yes", *QUIET, "--config-file", str(stack.file)), timeout=300, KUBECONFIG=str(broken)
     )
-    assert (named_by(stack.azure("west")[1]) is None) == (choice == "azure-only")
+    assert (gateway_name(stack.azure("west")) is None) == (choice == "azure-only")
     stack.change(lambda config: config["arc-gateway:clusters"].update(west=kept))
     assert stack.gateway_of("west") is not None

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from typing import Any
 
 import pytest
 import yaml
+from roads import Road
 from running_sandbox import Sandbox
 
 from arcgateway import arm
+from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId
 from arcgateway.proxy import ProxySettings
 from sandbox.home import PROJECT
@@ -112,55 +113,26 @@ class Azure:
 
     def gateway_of(self, cluster: str) -> str:
         """The name of the gateway that a cluster uses; empty for none."""
-        setting: dict[str, Any] = self.arm.get(self.id(cluster).setting, arm.SETTINGS) or {"properties": {}}
-        named = (setting["properties"].get("gatewayProperties") or {}).get("gatewayResourceId")
-        return str(named or "").rpartition("/")[2]
+        return Held(None, self.arm.get(self.id(cluster).setting, arm.SETTINGS)).gateway_id.rpartition("/")[2]
 
 
-class SlowRoad:
+class SlowRoad(Road):
     """A way to a local port on which a connection takes a second to open, and each request 0.2 s more to arrive."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        super().__init__(target)
         self.connections = 0
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def close(self) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
-
-    def _connect(self, client: socket.socket) -> None:
+    def take(self, client: socket.socket) -> None:
+        self.connections += 1
         time.sleep(1.0)
-        server = socket.create_connection(("127.0.0.1", self._target))
-        threading.Thread(target=_carry, args=(client, server, 0.2), daemon=True).start()
-        _carry(server, client, 0.0)
-
-
-def _carry(source: socket.socket, sink: socket.socket, delay: float) -> None:
-    try:
-        while data := source.recv(65536):
-            time.sleep(delay)
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        source.close()
+        self.join(client, delay=0.2)
 
 
 @pytest.fixture
 def slow(sandbox: Sandbox) -> Iterator[SlowRoad]:
-    road = SlowRoad(sandbox.home.port("azure"))
-    yield road
-    road.close()
+    with SlowRoad(sandbox.home.port("azure")) as road:
+        yield road
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import requests
+from roads import Road
 
 from sandbox.azure import services
 from sandbox.certificates import certificates
@@ -124,45 +124,17 @@ def cluster_body(**properties: Any) -> dict[str, Any]:
     }
 
 
-class Router:
+class Router(Road):
     """A forward proxy that leads every CONNECT to one local port."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        super().__init__(target)
         self.asked: set[str] = set()
 
-    def __enter__(self) -> Router:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._tunnel, args=(client,), daemon=True).start()
-
-    def _tunnel(self, client: socket.socket) -> None:
+    def take(self, client: socket.socket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
             head += client.recv(4096)
         self.asked.add(head.split()[1].decode())
-        server = socket.create_connection(("127.0.0.1", self._target))
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        threading.Thread(target=_pump, args=(client, server), daemon=True).start()
-        _pump(server, client)
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        source.close()
+        self.join(client)
