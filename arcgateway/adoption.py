@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from arcgateway import arm, kubeconfig
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId, same
 from arcgateway.kube import Cluster
-from arcgateway.progress import Tell, told
-from arcgateway.status import Association, Reader, Status
+from arcgateway.progress import Tell
+from arcgateway.status import Association, Reader, Status, side_by_side
 
 GATEWAY_KEY = "arc-gateway:gateway"
 CLUSTERS_KEY = "arc-gateway:clusters"
@@ -403,7 +402,6 @@ def _found_contexts(
     except Failure as failure:
         tell(f"no context was asked: {failure}")
         return {}
-    done: list[str] = []
 
     def ask(name: str) -> ConnectedClusterId | None:
         try:
@@ -411,14 +409,10 @@ def _found_contexts(
         except Failure as failure:
             tell(f"context {name} is passed over: {failure.cause}")
             return None
-        finally:
-            done.append(name)
 
-    with (
-        told(tell, lambda: f"asked {len(done)} of {len(names)} contexts which cluster they reach"),
-        ThreadPoolExecutor(CONTEXTS_SIDE_BY_SIDE) as pool,
-    ):
-        found = list(zip(pool.map(ask, names), names, strict=True))
+    words = "asked {done} of {all} contexts which cluster they reach"
+    reached = side_by_side(ask, names, tell, words, CONTEXTS_SIDE_BY_SIDE)
+    found = list(zip(reached, names, strict=True))
     # The first context wins, which is the current one where that reaches the cluster.
     return {id_: name for id_, name in reversed(found) if id_ is not None and id_ in wanted}
 

@@ -361,8 +361,8 @@ def result(cluster: ConnectedClusterId, seen: Seen, *, adopted: bool) -> dict[st
         "connectivityStatus": seen.status,
         "gatewayEnabled": seen.gateway_enabled,
         "gatewayResourceId": seen.gateway_id or None,
-        "associatedAt": _iso(when),
-        "endpointsRemovableAt": _iso(when + SETTLING if when else None),
+        "associatedAt": rfc3339(when),
+        "endpointsRemovableAt": rfc3339(when + SETTLING if when else None),
         "adopted": adopted,
     }
 
@@ -380,7 +380,8 @@ def associated_at(seen: Seen) -> datetime | None:
     return datetime.fromisoformat(whole).replace(tzinfo=UTC)
 
 
-def _iso(when: datetime | None) -> str | None:
+def rfc3339(when: datetime | None) -> str | None:
+    """A time in UTC, to the second, as the outputs have it."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
 
 

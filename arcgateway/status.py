@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from arcgateway import arm
-from arcgateway.association import OWN_TAG, Seen, associated_at
+from arcgateway.association import OWN_TAG, Seen, associated_at, rfc3339
 from arcgateway.azure_cli import with_retries
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId
@@ -131,8 +131,7 @@ class Status:
     @property
     def since(self) -> str | None:
         """When its setting was last changed (RFC 3339), None without an association."""
-        when = associated_at(self.seen)
-        return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
+        return rfc3339(associated_at(self.seen))
 
     @property
     def orphan(self) -> bool:
