@@ -141,14 +141,15 @@ def test_curl_arrives_by_way_of_proxy_and_gateway_and_both_logs_agree(edge: Worl
             assert done.stdout == f"hello from {target}\n".encode(), done.stderr
         until(lambda: len(arc.lines()) == 3 and len(gateway_log(edge)) == seen + 3)
         lines = arc.lines()
-    assert [line["path"] for line in lines] == [f"{target}:443" for target in targets]
+    assert sorted(line["path"] for line in lines) == sorted(f"{target}:443" for target in targets)
     assert {(line["method"], line["protocol"], line["code"], line["flags"]) for line in lines} == {
         ("CONNECT", "HTTP/1.1", "200", "-")
     }
     assert {line["upstream"] for line in lines} == {f"{GATEWAY}:443"}
     assert {line["authority"] for line in lines} == {f"{target}:443" for target in targets}
-    ours = [(line["path"], int(line["received"]), int(line["sent"])) for line in lines]
-    assert ours == [(line["target"], line["bytesUp"], line["bytesDown"]) for line in gateway_log(edge)[seen:]]
+    # Each writes a line when it sees the end of a connection, in its own time: the order may differ.
+    ours = sorted((line["path"], int(line["received"]), int(line["sent"])) for line in lines)
+    assert ours == sorted((line["target"], line["bytesUp"], line["bytesDown"]) for line in gateway_log(edge)[seen:])
     assert all(up > 300 and down > 1000 for _, up, down in ours)
     assert all(int(line["duration"]) < 10_000 for line in lines)
 
@@ -182,7 +183,6 @@ def test_a_client_that_closes_without_a_goodbye_is_logged_soon_after(edge: World
 
 def test_a_large_download_and_upload_are_exact_and_counted(edge: World, shared: Pod) -> None:
     size = 24 * 2**20
-    before = len(shared.lines())
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"https": shared.url}
@@ -190,49 +190,50 @@ def test_a_large_download_and_upload_are_exact_and_counted(edge: World, shared: 
         assert body == pattern(size)
         told = session.post("https://management.azure.com/digest", data=body, verify=edge.roots, timeout=40).text
     assert told == hashlib.sha256(body).hexdigest()
-    until(lambda: len(shared.lines()) == before + 1)
-    line = shared.lines()[-1]
-    assert size < int(line["received"]) < size * 1.02
+    [line] = until(lambda: [line for line in shared.lines() if int(line["received"]) > size])
+    assert int(line["received"]) < size * 1.02
     assert size < int(line["sent"]) < size * 1.02
 
 
 def test_fifty_connections_at_once(edge: World, shared: Pod) -> None:
-    before = len(shared.lines())
-
     def one(index: int) -> bytes:
         return edge.curl(shared.url, f"https://r{index}.his.arc.azure.com/hello").stdout
 
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(one, range(50)))
     assert answers == [f"hello from r{index}.his.arc.azure.com\n".encode() for index in range(50)]
-    until(lambda: len(shared.lines()) == before + 50)
+    paths = {f"r{index}.his.arc.azure.com:443" for index in range(50)}
+    until(lambda: paths <= {line["path"] for line in shared.lines()})
     assert len({line["id"] for line in shared.lines()}) == len(shared.lines())
 
 
 def test_a_client_that_breaks_off_leaves_nothing_open(edge: World, shared: Pod) -> None:
-    before = len(shared.lines())
     had = len(psutil.Process(shared.process.pid).net_connections())
     clients = []
     for _ in range(10):
         client = socket.create_connection(("127.0.0.1", shared.port), timeout=10)
-        client.sendall(b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n")
+        client.sendall(b"CONNECT broken.his.arc.azure.com:443 HTTP/1.1\r\n\r\n")
         assert b" 200 " in client.recv(1000)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         clients.append(client)
     for client in clients:
         client.close()
-    until(lambda: len(shared.lines()) == before + 10)
-    assert {line["flags"] for line in shared.lines()[before:]} == {"DC"}
+
+    def flags() -> list[str]:
+        return [line["flags"] for line in shared.lines() if line["path"] == "broken.his.arc.azure.com:443"]
+
+    until(lambda: len(flags()) == 10)
+    assert set(flags()) == {"DC"}
     open_ones = psutil.Process(shared.process.pid).net_connections
     until(lambda: len(open_ones()) <= had)
 
 
-def test_looks_at_the_port_are_not_logged(shared: Pod) -> None:
-    before = shared.log.read_text()
-    for _ in range(3):
-        socket.create_connection(("127.0.0.1", shared.port)).close()
-    time.sleep(0.3)
-    assert shared.log.read_text() == before
+def test_looks_at_the_port_are_not_logged(edge: World) -> None:
+    with pod(edge) as arc:
+        for _ in range(3):
+            socket.create_connection(("127.0.0.1", arc.port)).close()
+        time.sleep(0.3)
+        assert not arc.lines()
 
 
 def test_it_is_small_and_quiet_and_ends_when_told(edge: World) -> None:
@@ -269,7 +270,6 @@ def _accepts(host: str, port: int) -> bool:
 
 
 def test_what_the_gateway_does_not_carry_goes_directly(edge: World) -> None:
-    seen = len(gateway_log(edge))
     with (
         enterprise(edge, also={"packages.example": edge.home.port("azure")}) as (proxy, address),
         pod(edge, HTTPS_PROXY=f"http://{address}") as arc,
@@ -283,20 +283,19 @@ def test_what_the_gateway_does_not_carry_goes_directly(edge: World) -> None:
         ("packages.example:443", "403", f"{GATEWAY}:443"),
         ("packages.example:443", "200", "packages.example:443"),
     ]
-    assert [(line["target"], line["status"]) for line in gateway_log(edge)[seen:]] == [("packages.example:443", 403)]
+    assert [line["status"] for line in gateway_log(edge) if line["target"] == "packages.example:443"] == [403]
 
 
 def test_what_nobody_carries_is_refused_with_the_proxys_word(edge: World, shared: Pod) -> None:
     done = edge.curl(shared.url, "-o", "/dev/null", "-w", "%{http_connect}", "https://example.com/")
     assert done.stdout == b"502"
-    until(lambda: shared.lines()[-1]["path"] == "example.com:443" and shared.lines()[-1]["code"] == "502")
+    until(lambda: ("example.com:443", "502") in {(line["path"], line["code"]) for line in shared.lines()})
 
 
 def test_no_proxy_goes_past_proxy_and_gateway(edge: World, tmp_path: Path) -> None:
     name = "metrics.azure-arc.svc"
     hosts = tmp_path / "hosts.json"
     hosts.write_text(json.dumps({name: "127.0.0.1"}))
-    seen = len(gateway_log(edge))
     target = f"{name}:{edge.home.port('azure')}"
     with (
         enterprise(edge) as (proxy, address),
@@ -307,7 +306,7 @@ def test_no_proxy_goes_past_proxy_and_gateway(edge: World, tmp_path: Path) -> No
         until(lambda: len(arc.lines()) == 1)
         assert arc.lines()[0]["upstream"] == target
     assert proxy.asked == []
-    assert len(gateway_log(edge)) == seen
+    assert name not in {str(line["target"]).partition(":")[0] for line in gateway_log(edge)}
 
 
 def test_a_proxy_that_wants_credentials_gets_them_and_no_log_does(edge: World) -> None:
@@ -334,7 +333,7 @@ def test_credentials_of_a_client_stay_out_of_the_log(edge: World, shared: Pod) -
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as client:
         client.sendall(b"CONNECT user:canary@management.azure.com:443 HTTP/1.1\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
-    until(lambda: shared.lines()[-1]["code"] == "400")
+    until(lambda: "400" in {line["code"] for line in shared.lines()})
     assert "canary" not in shared.log.read_text()
 
 
