@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import socket
 import ssl
@@ -42,6 +43,12 @@ class World:
         """Run curl through a proxy, with the sandbox's root as the only one, and no variable of the caller's."""
         argv = ["curl", "-sS", "--max-time", str(timeout), "--cacert", self.roots, "-x", proxy, *args]
         return subprocess.run(argv, capture_output=True, timeout=timeout + 5, env={"PATH": os.environ["PATH"]})
+
+    def gateway_log(self, target: str = "") -> list[dict[str, object]]:
+        """The gateway's access log; of one target's connections where one is given."""
+        text = (self.home.root / "logs" / gateway.ACCESS_LOG).read_text()
+        lines: list[dict[str, object]] = [json.loads(line) for line in text.splitlines()]
+        return [line for line in lines if not target or line["target"] == target]
 
 
 def pattern(size: int) -> bytes:

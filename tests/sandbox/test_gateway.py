@@ -43,11 +43,6 @@ def raw(port: int, request: bytes) -> bytes:
         return answer
 
 
-def access_log(edge: World) -> list[dict[str, object]]:
-    text = (edge.home.root / "logs" / gateway.ACCESS_LOG).read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
 # --- where names lead ---
 
 
@@ -409,7 +404,7 @@ def test_openssl_and_curl_agree_with_the_gateway(edge: World) -> None:
     )  # fmt: skip
     assert done.stdout == b"hello from eastus.dp.kubernetesconfiguration.azure.com\n", done.stderr
     target = "eastus.dp.kubernetesconfiguration.azure.com:443"
-    line = until(lambda: [line for line in access_log(edge) if line["target"] == target])[-1]
+    line = until(lambda: edge.gateway_log(target))[-1]
     assert line["prefix"] == PREFIX
     assert line["status"] == 200
     assert isinstance(line["bytesUp"], int) and line["bytesUp"] > 300
@@ -423,14 +418,14 @@ def test_openssl_and_curl_agree_with_the_gateway(edge: World) -> None:
 def test_the_gateway_carries_azure_only(edge: World, target: str) -> None:
     answer = ask_gateway(edge, f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 403 ")
-    until(lambda: any((line["target"], line["status"]) == (target, 403) for line in access_log(edge)))
+    until(lambda: 403 in {line["status"] for line in edge.gateway_log(target)})
 
 
 def test_the_gateway_keeps_what_is_no_authority_out_of_its_log(edge: World) -> None:
-    before = len(access_log(edge))
+    before = len(edge.gateway_log())
     ask_gateway(edge, b"GET http://user:canary@host/ HTTP/1.1\r\n\r\n")
-    until(lambda: len(access_log(edge)) > before)
-    assert "canary" not in json.dumps(access_log(edge))
+    until(lambda: len(edge.gateway_log()) > before)
+    assert "canary" not in json.dumps(edge.gateway_log())
 
 
 def test_a_plain_client_and_a_silent_one_do_no_harm(edge: World) -> None:
