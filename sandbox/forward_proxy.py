@@ -11,7 +11,7 @@ import re
 import signal
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import responses
@@ -228,16 +228,29 @@ async def close(writer: asyncio.StreamWriter, *, abort: bool = False) -> None:
         pass
 
 
+@contextlib.asynccontextmanager
 async def listen(
     host: str, port: int, handle: Callable[[Stream], Awaitable[None]], tls: ssl.SSLContext | None = None
-) -> asyncio.Server:
-    """Accept connections on an address and hand each to `handle`."""
+) -> AsyncIterator[asyncio.Server]:
+    """Accept connections on an address and hand each to `handle`; those open at the end of the block are broken off."""
+    connections: set[asyncio.Future[None]] = set()
 
-    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await handle(Stream(reader, writer))
+    # Not a coroutine, whose task asyncio would make: before Python 3.12 that one is an error when it is cancelled.
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.ensure_future(handle(Stream(reader, writer)))
+        connections.add(connection)
+        connection.add_done_callback(connections.discard)
 
     limits = {} if tls is None else {"ssl_handshake_timeout": HEAD_LIMIT}
-    return await asyncio.start_server(accepted, host, port, limit=CHUNK, backlog=512, ssl=tls, **limits)
+    server = await asyncio.start_server(accepted, host, port, limit=CHUNK, backlog=512, ssl=tls, **limits)
+    try:
+        yield server
+    finally:
+        server.close()
+        broken_off = [*connections]
+        for connection in broken_off:
+            connection.cancel()
+        await asyncio.gather(*broken_off, return_exceptions=True)
 
 
 async def until_told_to_stop() -> None:

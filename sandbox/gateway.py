@@ -158,8 +158,8 @@ async def main(home: Home) -> None:
         gateway = Gateway(ports["azure"], log)
         tls = gateway.tls(str(files.chain), str(files.key))
         async with (
-            await listen("127.0.0.1", home.port("router"), partial(route, ports=ports)),
-            await listen("127.0.0.1", ports["gateway"], gateway.handle, tls),
+            listen("127.0.0.1", home.port("router"), partial(route, ports=ports)),
+            listen("127.0.0.1", ports["gateway"], gateway.handle, tls),
         ):
             await until_told_to_stop()
 

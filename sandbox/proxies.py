@@ -279,7 +279,7 @@ async def stand_in(home: Home) -> None:
     async def handle(client: Stream) -> None:
         await serve(client, open_upstream, record)
 
-    async with await listen("127.0.0.1", home.port("proxy"), handle):
+    async with listen("127.0.0.1", home.port("proxy"), handle):
         await until_told_to_stop()
 
 

@@ -120,7 +120,7 @@ def from_environment(env: Mapping[str, str]) -> tuple[ArcProxy, str, int]:
 async def main() -> None:
     """Run until told to stop."""
     proxy, address, port = from_environment(os.environ)
-    async with await listen(address, port, proxy.handle):
+    async with listen(address, port, proxy.handle):
         await until_told_to_stop()
 
 

@@ -65,7 +65,7 @@ def private_proxy(way_out: str) -> Iterator[PrivateProxy]:
         await serve(client, open_upstream, lambda _: None)
 
     async def run(ready: threading.Event) -> None:
-        async with await listen("127.0.0.1", 0, handle, tls) as server:
+        async with listen("127.0.0.1", 0, handle, tls) as server:
             running.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             ready.set()
             await asyncio.to_thread(stop.wait)

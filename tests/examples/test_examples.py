@@ -97,7 +97,11 @@ def deployed(
 ) -> Iterator[Deployment]:
     """An example, deployed and seen not to want to change anything; destroyed at the end."""
     deployment = Deployment(sandbox, example, stack, folder / f"Pulumi.{stack}.yaml", variables)
+    beside = EXAMPLES / example / f"Pulumi.{stack}.yaml"
+    tracked = beside.exists()
     deployment.pulumi("stack", "init")
+    if not tracked:  # `stack init` writes the salt there, whatever file it is told to use
+        beside.unlink(missing_ok=True)
     configured = yaml.safe_load(deployment.configuration.read_text()) if deployment.configuration.exists() else {}
     project = yaml.safe_load((EXAMPLES / example / "Pulumi.yaml").read_text())["name"]
     settings = settings | {"genuineRoots": certificates(sandbox.home).root.read_text()}

@@ -160,7 +160,7 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def serving(server: asyncio.Server) -> AsyncIterator[int]:
+async def serving(serves: contextlib.AbstractAsyncContextManager[asyncio.Server]) -> AsyncIterator[int]:
     """The port of an asyncio server, closed after."""
-    async with server:
+    async with serves as server:
         yield int(server.sockets[0].getsockname()[1])

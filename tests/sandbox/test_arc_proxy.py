@@ -117,7 +117,7 @@ def enterprise(edge: World, tls: ssl.SSLContext | None = None, **settings: objec
     port = free_port()
 
     async def main(ready: threading.Event, stop: asyncio.Event) -> None:
-        async with await forward_proxy.listen("127.0.0.1", port, proxy.handle, tls):
+        async with forward_proxy.listen("127.0.0.1", port, proxy.handle, tls):
             ready.set()
             await stop.wait()
 
@@ -428,7 +428,7 @@ async def _half_close_over_tls(edge: World) -> None:
         async def handle(client: Stream) -> None:
             await forward_proxy.serve(client, open_upstream, records.append)
 
-        async with serving(await forward_proxy.listen("127.0.0.1", 0, handle)) as port:
+        async with serving(forward_proxy.listen("127.0.0.1", 0, handle)) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"CONNECT h:1 HTTP/1.1\r\n\r\nabcdef")
             writer.write_eof()

@@ -98,7 +98,7 @@ def test_one_name_closed_at_the_proxy(edge: World, closed: str, expected: tuple[
         await forward_proxy.serve(client, open_upstream, lambda exchange: None)
 
     async def main(ready: threading.Event, stop: asyncio.Event) -> None:
-        async with await forward_proxy.listen("127.0.0.1", port, handle):
+        async with forward_proxy.listen("127.0.0.1", port, handle):
             ready.set()
             await stop.wait()
 

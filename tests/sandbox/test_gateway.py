@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import hashlib
 import io
 import json
@@ -227,14 +228,16 @@ def test_the_edge_is_small_and_quiet(edge: World) -> None:
 # --- relaying, in one process ---
 
 
-async def _proxy(target: int, records: list[Exchange], idle: float = 30) -> asyncio.Server:
+def _proxy(
+    target: int, records: list[Exchange], idle: float = 30
+) -> contextlib.AbstractAsyncContextManager[asyncio.Server]:
     async def open_upstream(_: Exchange, host: str, port: int) -> Upstream:
         return Upstream(await connect("127.0.0.1", target), f"{host}:{port}")
 
     async def handle(client: Stream) -> None:
         await forward_proxy.serve(client, open_upstream, records.append, idle)
 
-    return await forward_proxy.listen("127.0.0.1", 0, handle)
+    return forward_proxy.listen("127.0.0.1", 0, handle)
 
 
 async def _tunnel(port: int, early: bytes = b"") -> Stream:
@@ -255,7 +258,7 @@ async def _half_close() -> None:
     records: list[Exchange] = []
     async with (
         serving(await asyncio.start_server(target, "127.0.0.1", 0)) as there,
-        serving(await _proxy(there, records)) as port,
+        serving(_proxy(there, records)) as port,
     ):
         stream = await _tunnel(port, b"early ")
         stream.writer.write(b"x" * 100_000)
@@ -284,7 +287,7 @@ async def _client_abort() -> None:
     records: list[Exchange] = []
     async with (
         serving(await asyncio.start_server(target, "127.0.0.1", 0)) as there,
-        serving(await _proxy(there, records)) as port,
+        serving(_proxy(there, records)) as port,
     ):
         stream = await _tunnel(port)
         connection = stream.writer.get_extra_info("socket")
@@ -303,7 +306,7 @@ async def _silence() -> None:
     records: list[Exchange] = []
     async with (
         serving(await asyncio.start_server(target, "127.0.0.1", 0)) as there,
-        serving(await _proxy(there, records, idle=0.2)) as port,
+        serving(_proxy(there, records, idle=0.2)) as port,
     ):
         stream = await _tunnel(port)
         for _ in range(4):  # as long as something moves, it stays
@@ -332,7 +335,7 @@ async def _stalled_client() -> None:
 
     async with (
         serving(await asyncio.start_server(target, "127.0.0.1", 0)) as there,
-        serving(await _proxy(there, [])) as port,
+        serving(_proxy(there, [])) as port,
     ):
         stream = await _tunnel(port)
         await asyncio.sleep(0.5)

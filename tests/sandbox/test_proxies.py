@@ -56,10 +56,14 @@ def squid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, sub
         yield made, process
 
 
+def ask(connection: socket.socket, target: str) -> int:
+    connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    return int(connection.recv(64).split()[1])
+
+
 def connect_status(port: int, target: str) -> int:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
-        return int(connection.recv(64).split()[1])
+        return ask(connection, target)
 
 
 def access_log(home: Home) -> str:
@@ -145,15 +149,18 @@ def test_it_is_not_ready_where_something_else_listens() -> None:
 
 
 @pytest.mark.parametrize("kind", ["stand-in", pytest.param("squid", marks=needs_squid)])
-def test_it_stops_quickly_and_is_small(kind: str, edge: World, tmp_path: Path) -> None:
+def test_it_stops_quickly_with_a_tunnel_open_and_is_small(kind: str, edge: World, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     (own_edge,) = gateway.services(home)
-    with running(home, own_edge):
+    with running(home, own_edge), socket.socket() as client:
         with running(home, service_of(kind, home)) as process:
+            client.connect(("127.0.0.1", home.port("proxy")))
+            assert ask(client, "contoso.gw.arc.azure.com:443") == 200
             assert psutil.Process(process.pid).memory_info().rss < 64 * 2**20
             assert all(child.name() != "squid" for child in psutil.Process(process.pid).children())
             begun = time.monotonic()
         assert process.returncode is not None and time.monotonic() - begun < 4.5
+    assert not [log for log in (home.root / "logs").iterdir() if "Traceback" in log.read_text()]
 
 
 # --- squid alone ---

@@ -67,7 +67,7 @@ def running(proxy: AuthenticatingProxy) -> Iterator[AuthenticatingProxy]:
         await serve(client, proxy.open, lambda exchange: None)
 
     async def main() -> None:
-        async with await listen("127.0.0.1", proxy.port, handle):
+        async with listen("127.0.0.1", proxy.port, handle):
             listening.set()
             await stop.wait()
 
