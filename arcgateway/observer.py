@@ -1,115 +1,33 @@
-"""What Azure holds of the declared clusters, and in what it differs from what was last applied.
+"""What Azure holds of the declared clusters.
 
-A command has no read, so the components ask here before they declare one. Each cluster is looked at once a process:
-one list for a subscription, and one read for a cluster's setting, as the list does not say which gateway it names.
+A command has no read, so the components ask before they declare one, through `arcgateway.lookout`. Each cluster is
+looked at once: one list for a subscription, and one read for a cluster's setting, as the list does not say which
+gateway it names.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import queue
+import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TextIO, TypeVar
 
-from arcgateway import arm
+from arcgateway import arm, driver_settings
 from arcgateway.errors import Failure
 from arcgateway.held import Held
-from arcgateway.ids import ConnectedClusterId, same
+from arcgateway.ids import ConnectedClusterId
 from arcgateway.proxy import ProxySettings
 
 T = TypeVar("T")
 
-#: Seconds that a look may take in all. ARCGATEWAY_OBSERVER_SECONDS overrides it.
-SECONDS = 10.0
-
 #: How many requests are made side by side.
 SIDE_BY_SIDE = 16
-
-
-def seconds(env: Mapping[str, str] = os.environ) -> float:
-    """How long a look may take.
-
-    Raises:
-        Failure: ARCGATEWAY_OBSERVER_SECONDS is no number above 0.
-    """
-    text = env.get("ARCGATEWAY_OBSERVER_SECONDS") or str(SECONDS)
-    try:
-        given = float(text)
-    except ValueError:
-        given = 0.0
-    if not given > 0:
-        raise Failure(f"ARCGATEWAY_OBSERVER_SECONDS is {text!r}", "give a number of seconds above 0, or unset it")
-    return given
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What the last update left behind, as the driver reported it.
-
-    Attributes:
-        gateway: id of the gateway in use; empty for none.
-        since: when the association was made (RFC 3339); empty without one.
-    """
-
-    gateway: str
-    since: str
-
-    @classmethod
-    def reported(cls, report: Mapping[str, Any]) -> Applied:
-        """Read a report of `connect` or `associate`."""
-        enabled = bool(report.get("gatewayEnabled"))
-        return cls(str((enabled and report.get("gatewayResourceId")) or ""), str(report.get("associatedAt") or ""))
-
-
-def in_place(seen: Held, gateway: str) -> bool:
-    """Whether Azure holds the cluster with both halves of its association to this gateway; to none where empty."""
-    return seen.cluster is not None and seen.gateway_enabled == bool(gateway) and same(seen.gateway_id, gateway)
-
-
-def drift(cluster: ConnectedClusterId, seen: Held, applied: Applied, looked_at: datetime) -> str:
-    """In words, what somebody else has changed since the last update; empty where nobody has.
-
-    The words hold the time of that change, so that the same change made a second time reads differently.
-
-    Args:
-        cluster: which cluster was looked at.
-        seen: what Azure holds.
-        applied: what the last update left.
-        looked_at: when, in UTC: the one time there is for a cluster that is gone and had no association.
-    """
-    if in_place(seen, applied.gateway):
-        return ""
-    if seen.cluster is None:
-        last = f"associated {applied.since}" if applied.since else f"looked for {looked_at:%Y-%m-%dT%H:%M:%SZ}"
-        return f"Azure holds no connected cluster {cluster.name} any more, {last}"
-    setting_differs = not same(seen.gateway_id, applied.gateway)
-    changed = _modified(seen.setting if setting_differs else None) or _modified(seen.cluster) or "at an unknown time"
-    return f"{_difference(seen, applied.gateway)}, changed in Azure {changed}"
-
-
-def _difference(seen: Held, applied: str) -> str:
-    named, enabled = _name(seen.gateway_id), seen.gateway_enabled
-    if not applied:
-        return f"the gateway {named or '(unnamed)'} is enabled, though none is declared"
-    ours = _name(applied)
-    if not named:
-        return f"the cluster is told to use a gateway, but {ours} is not set" if enabled else f"{ours} is disabled"
-    if not same(seen.gateway_id, applied):
-        return f"{seen.gateway_id} is set instead of {ours}" + ("" if enabled else ", and disabled")
-    return f"{ours} is set, but the cluster is told to use no gateway"
-
-
-def _name(gateway: str) -> str:
-    return gateway.rpartition("/")[2]
-
-
-def _modified(resource: Mapping[str, Any] | None) -> str:
-    system = (resource or {}).get("systemData") or {}
-    return str(system.get("lastModifiedAt") or system.get("createdAt") or "")
 
 
 class Observer:
@@ -238,3 +156,61 @@ class _Crew:
     def _work(self) -> None:
         while True:
             self._tasks.get()()
+
+
+def serve(observer: Observer, questions: TextIO, answers: TextIO) -> None:
+    """Answer until there are no more questions; looks that take longer are given up.
+
+    Args:
+        observer: does the looks.
+        questions: a line of JSON for each: its `number`, and the driver's variables for a cluster as `settings`.
+        answers: gets a line of JSON for each, in no certain order: the `number`, and the `cluster` and its `setting` as
+            Azure holds them, or a `failure`, or neither where the settings are wrong: that is for the driver to say.
+    """
+    lock = threading.Lock()
+
+    def answer(number: int, outcome: Mapping[str, Any]) -> None:
+        line = json.dumps({"number": number, **outcome})
+        with lock:
+            print(line, file=answers, flush=True)
+
+    def tell(number: int, looked: Future[Held]) -> None:
+        answer(number, _outcome(looked))
+
+    for line in questions:
+        asked = json.loads(line)
+        number = asked["number"]
+        try:
+            settings = driver_settings.read(asked["settings"], cluster_needed=True)
+        except Failure:
+            answer(number, {})
+            continue
+        assert settings.cluster is not None
+        observer.look(settings.cluster, settings.proxy).add_done_callback(partial(tell, number))
+
+
+def _outcome(looked: Future[Held]) -> Mapping[str, Any]:
+    match looked.exception():
+        case None:
+            return vars(looked.result())
+        case Failure() as failure:
+            return {"failure": {"cause": failure.cause, "mend": failure.mend}}
+        case error:
+            return {"failure": {"cause": f"the look failed ({error!r})", "mend": "report this as a defect"}}
+
+
+def main() -> None:
+    """Serve the process that started this one, until it ends."""
+    if hasattr(os, "nice"):
+        os.nice(5)  # the program's work comes first: what is found is needed when it has declared its components
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts both, and that one decides
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    observer = of_environment()
+    observer.warm_up()
+    serve(observer, sys.stdin, answers)
+    os._exit(0)  # at once: who waits for the end of our error output would wait for requests that nobody needs
+
+
+if __name__ == "__main__":
+    main()

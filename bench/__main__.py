@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.components import MEASURE, PHASES, TARGET, Figures, measure
+from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
 
@@ -35,6 +35,7 @@ def _plain(figures: Figures) -> dict[str, dict[str, dict[str, object]]]:
                 "seconds": figures.seconds(phase, program),
                 "cpuSeconds": figures.cpu_seconds(phase, program),
                 "ratio": figures.ratio(phase, program),
+                "ratioToTypical": figures.ratio(phase, program, TYPICAL),
                 "cpuRatio": figures.cpu_ratio(phase, program),
                 "runs": [run.seconds for run in figures.runs(phase, program)],
             }
@@ -47,9 +48,9 @@ def _plain(figures: Figures) -> dict[str, dict[str, dict[str, object]]]:
 def _table(figures: Figures, clusters: int, rounds: int) -> Table:
     table = Table(
         title=f"{clusters} clusters, median of {rounds}, interleaved",
-        caption=f"ratios to {MEASURE}; target for components: at most {TARGET:.2f}",
+        caption=f"ratios to {MEASURE}, and to {TYPICAL}; target for components: at most {TARGET:.2f}",
     )
-    for title in ("phase", "program", "seconds", "ratio", "CPU seconds", "CPU ratio"):
+    for title in ("phase", "program", "seconds", "ratio", "to typical", "CPU seconds", "CPU ratio"):
         table.add_column(title, justify="left" if title in ("phase", "program") else "right")
     for phase in PHASES:
         for row, program in enumerate(figures.programs):
@@ -58,6 +59,7 @@ def _table(figures: Figures, clusters: int, rounds: int) -> Table:
                 program,
                 f"{figures.seconds(phase, program):.2f}",
                 f"{figures.ratio(phase, program):.2f}",
+                f"{figures.ratio(phase, program, TYPICAL):.2f}",
                 f"{figures.cpu_seconds(phase, program):.2f}",
                 f"{figures.cpu_ratio(phase, program):.2f}",
             )

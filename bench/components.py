@@ -83,12 +83,15 @@ class Figures:
         """The median CPU time."""
         return median(run.cpu_seconds for run in self.runs(phase, program))
 
-    def ratio(self, phase: str, program: str) -> float:
-        """The median time in those of the program that is the measure."""
-        return self.seconds(phase, program) / self.seconds(phase, MEASURE)
+    def ratio(self, phase: str, program: str, measure: str = MEASURE) -> float:
+        """The median time in those of another program."""
+        return self.seconds(phase, program) / self.seconds(phase, measure)
 
     def cpu_ratio(self, phase: str, program: str) -> float:
-        """The same of the CPU time, which other work on the machine disturbs less."""
+        """Of the CPU time in those of the measure: other work on the machine disturbs it less.
+
+        That of the observer is not in it, as no process of Pulumi's waits for it.
+        """
         return self.cpu_seconds(phase, program) / self.cpu_seconds(phase, MEASURE)
 
 

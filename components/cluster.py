@@ -8,8 +8,8 @@ import pulumi
 from arcgateway import ids
 
 from . import drift
-from .component import ArgumentError, Component
-from .driver import Verbs, drive, result
+from .component import ArgumentError, derived
+from .driver import Driven, Report, Verbs, drive, reported
 from .egress import egress_policy
 from .proxy import joined, with_credentials_secret
 
@@ -118,9 +118,7 @@ def _as_it_is(value: pulumi.Input[Any]) -> pulumi.Input[str]:
 
 def _as_word(value: pulumi.Input[Any]) -> pulumi.Input[str]:
     """A boolean or a number as the driver reads it."""
-    if isinstance(value, pulumi.Output):
-        return value.apply(_as_word)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return derived(value, lambda known: str(known).lower() if isinstance(known, bool) else str(known))
 
 
 def _as_json(value: pulumi.Input[Any]) -> pulumi.Input[str]:
@@ -159,29 +157,30 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulum
 }
 
 
-class _Cluster(Component):
+class _Cluster(Driven):
     """What the two kinds have in common: one operation of the driver, its report, and the egress policy."""
 
-    id: pulumi.Output[str]
+    id: pulumi.Output[str] = reported("id")
     """ARM id of the connected cluster."""
-    resource_id: pulumi.Output[str]
+    resource_id: pulumi.Output[str] = reported("id")
     """The same id, for YAML programs: there `.id` of a component is Pulumi's own and empty."""
-    agent_version: pulumi.Output[str]
+    agent_version: pulumi.Output[str] = reported("agentVersion")
     """Version of the agents that report to Azure."""
-    connectivity_status: pulumi.Output[str]
+    connectivity_status: pulumi.Output[str] = reported("connectivityStatus")
     """`Connected` when Azure hears from the agents."""
-    gateway_enabled: pulumi.Output[bool]
+    gateway_enabled: pulumi.Output[bool] = reported("gatewayEnabled")
     """Whether the agents use a gateway."""
-    associated_at: pulumi.Output[Optional[str]]
+    associated_at: pulumi.Output[Optional[str]] = reported("associatedAt")
     """When the association was made (RFC 3339), or nothing without a gateway."""
-    endpoints_removable_at: pulumi.Output[Optional[str]]
+    endpoints_removable_at: pulumi.Output[Optional[str]] = reported("endpointsRemovableAt")
     """From when the endpoints that the gateway replaces may be closed: an hour later (RFC 3339)."""
 
     def __init__(self, name: str, verbs: Verbs, args: Any, opts: Optional[pulumi.ResourceOptions]) -> None:
         args = _with_secrets(args)
         enabled = args.get("enabled", True)
-        left = {} if enabled else PAUSED
-        super().__init__(name, args, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(**left)))
+        if not enabled:
+            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(**PAUSED))
+        super().__init__(name, args, opts)
         subscription_id, resource_group, cluster_name = self._identity(args)
         environment: dict[str, Any] = {
             "ARC_SUBSCRIPTION_ID": subscription_id,
@@ -193,29 +192,22 @@ class _Cluster(Component):
                 if args.get(argument) is not None
             },
             "ARC_PREFLIGHT": args.get("preflight", "require"),
-            "ARC_PAUSED": None if enabled else "true",
         }
-        seen = drift.watched(self, name, environment, args.get("drift")) if enabled else None
+        if enabled:
+            options = drift.watched(self, name, environment, args.get("drift"))
+        else:
+            options = {"environment": {**environment, "ARC_PAUSED": "true"}, **PAUSED}
         command = drive(
+            self,
             name,
             verbs,
-            environment,
             identity=[subscription_id, resource_group, cluster_name, args.get("location", "")],
-            opts=pulumi.ResourceOptions.merge(self.child(**left), seen),
+            **options,
         )
         if args.get("egress_policy"):
-            opts = self.child(depends_on=[command], **left)
-            egress_policy(name, args.get("kube_context"), args.get("proxy_https"), opts)
-        cluster_id = result(command, "id")
-        self.register(
-            id=cluster_id,
-            resource_id=cluster_id,
-            agent_version=result(command, "agentVersion"),
-            connectivity_status=result(command, "connectivityStatus"),
-            gateway_enabled=result(command, "gatewayEnabled"),
-            associated_at=result(command, "associatedAt"),
-            endpoints_removable_at=result(command, "endpointsRemovableAt"),
-        )
+            beside = self.child(depends_on=[command], **({} if enabled else PAUSED))
+            egress_policy(name, args.get("kube_context"), args.get("proxy_https"), beside)
+        self.register_report(Report(command))
 
     def _identity(self, args: Mapping[str, Any]) -> tuple[pulumi.Input[str], pulumi.Input[str], pulumi.Input[str]]:
         """Subscription, resource group and name of the cluster.
@@ -274,5 +266,5 @@ def _subscription(args: Any) -> pulumi.Input[str]:
     if "subscription_id" in args:
         return cast(pulumi.Input[str], args["subscription_id"])
     if "gateway_id" in args:
-        return pulumi.Output.from_input(args["gateway_id"]).apply(subscription_of)
+        return derived(args["gateway_id"], subscription_of)
     raise ValueError("a cluster that uses no gateway needs its subscription_id")

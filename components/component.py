@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from inspect import isawaitable
 from typing import Any, Optional
+from weakref import WeakKeyDictionary
 
 import pulumi
 
@@ -45,17 +47,36 @@ class Component(pulumi.ComponentResource):
             except ValueError as problem:
                 raise ArgumentError(self, argument, problem) from None
 
-        if isinstance(value, (tuple, list)) and any(isinstance(one, pulumi.Output) for one in value):
-            value = pulumi.Output.all(*value)
-        if isinstance(value, pulumi.Output):
-            return value.apply(attempt)
-        return pulumi.Output.from_input(attempt(value))
+        made = derived(value, attempt)
+        return made if isinstance(made, pulumi.Output) else pulumi.Output.from_input(made)
 
     def register(self, **outputs: Any) -> None:
         """Set outputs as attributes and register them."""
         for name, value in outputs.items():
             setattr(self, name, value)
         self.register_outputs(camel_case(outputs))
+
+
+#: What was made of an Output, by what made it.
+_derived: WeakKeyDictionary[pulumi.Output[Any], dict[Callable[[Any], Any], pulumi.Output[Any]]] = WeakKeyDictionary()
+
+
+def derived(value: pulumi.Input[Any], make: Callable[[Any], Any]) -> pulumi.Input[Any]:
+    """What a function makes of an input: a plain value where that is one.
+
+    An Output costs the program more than all else, so all who make the same of one share what comes of it: the URL of
+    one proxy for a hundred clusters.
+    """
+    if isinstance(value, (tuple, list)) and any(isinstance(one, pulumi.Output) for one in value):
+        value = pulumi.Output.all(*value)
+    elif isawaitable(value):
+        value = pulumi.Output.from_input(value)
+    if not isinstance(value, pulumi.Output):
+        return make(value)
+    known = _derived.setdefault(value, {})
+    if make not in known:
+        known[make] = value.apply(make)
+    return known[make]
 
 
 def camel_case(names: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import pulumi
 from pulumi.runtime.mocks import MockMonitor
 
-from arcgateway import driver_settings, observer
-from arcgateway.driver_settings import DriverSettings
+from arcgateway import lookout
+from arcgateway.drift import Applied, drift, in_place
 from arcgateway.errors import Failure
 
 Mode = Literal["require", "warn", "off"]
@@ -47,42 +47,31 @@ def mode(asked: Optional[str]) -> Mode:
 
 
 def watched(
-    component: pulumi.Resource, name: str, environment: Mapping[str, Optional[pulumi.Input[Any]]], asked: Optional[str]
-) -> pulumi.ResourceOptions:
-    """Options for the command of a cluster, by which its drift shows.
+    component: pulumi.Resource, name: str, environment: Mapping[str, pulumi.Input[Any]], asked: Optional[str]
+) -> dict[str, Any]:
+    """The environment and the options of a cluster's command, by which its drift shows.
 
     Args:
         component: the command's parent.
         name: the command's name.
-        environment: the command's variables; those that are None are left out.
+        environment: the command's variables.
         asked: `require`, `warn` or `off`; None for the default.
     """
     how = mode(asked)
-    given = {key: value for key, value in environment.items() if value is not None}
-    options = pulumi.ResourceOptions(ignore_changes=[_KEPT], transforms=[])
+    ignored = [_KEPT]
     if how == "off" or isinstance(pulumi.runtime.settings.get_monitor(), MockMonitor):
-        return options
-    _observer().warm_up()
+        return {"environment": environment, "ignore_changes": ignored}
+    _lookout().warm_up()
 
-    async def look() -> list[pulumi.Resource]:
-        if found := await _found(component, name, given, how):
-            # A transform costs the engine and the program a call for each resource, so only drift gets one. The SDK
-            # reads this list when it registers the command, which is after this dependency is there.
-            cast(list[Any], options.transforms).append(_showing(given, found))
-        return []
+    async def look() -> Mapping[str, pulumi.Input[Any]]:
+        found = await _found(component, name, environment, how)
+        if not found:
+            return environment
+        # The SDK reads this list when it has the inputs, of which this is one.
+        ignored.remove(_KEPT)
+        return {**environment, VARIABLE: found}
 
-    options.depends_on = pulumi.Output.from_input(look())
-    return options
-
-
-def _showing(environment: Mapping[str, pulumi.Input[Any]], found: str) -> pulumi.ResourceTransform:
-    def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
-        args.opts.ignore_changes = [path for path in args.opts.ignore_changes or () if path != _KEPT]
-        # The variables as they were given: in `args` one secret has made all of them secret, and nothing would show.
-        props = {**args.props, "environment": {**environment, VARIABLE: found}}
-        return pulumi.ResourceTransformResult(props, args.opts)
-
-    return transform
+    return {"environment": asyncio.ensure_future(look()), "ignore_changes": ignored}
 
 
 async def _found(component: pulumi.Resource, name: str, environment: Mapping[str, pulumi.Input[Any]], how: Mode) -> str:
@@ -102,22 +91,22 @@ async def _found(component: pulumi.Resource, name: str, environment: Mapping[str
         return ""
 
 
-async def _settings(environment: Mapping[str, pulumi.Input[Any]]) -> Optional[DriverSettings]:
-    """The settings that a look needs; None where they are not known before the update, or are wrong."""
-    asked = pulumi.Output.all(**{key: environment[key] for key in _LOOKED_BY if key in environment})
-    if not await asked.is_known():
-        return None
-    try:
-        return driver_settings.read(cast(Mapping[str, str], await asked.future()), cluster_needed=True)
-    except Failure:
-        return None  # the driver will say what is wrong with them
+async def _settings(environment: Mapping[str, pulumi.Input[Any]]) -> Optional[Mapping[str, str]]:
+    """The settings that a look needs; None where they are not known before the update."""
+    known: dict[str, str] = {}
+    for key in _LOOKED_BY:
+        value = environment.get(key, "")
+        if isinstance(value, pulumi.Output):
+            if not await value.is_known():
+                return None
+            value = await value.future()
+        known[key] = str(value or "")
+    return known
 
 
-async def _look(component: pulumi.Resource, name: str, settings: DriverSettings) -> str:
-    cluster = settings.cluster
-    assert cluster is not None
-    limit = observer.seconds()
-    looked = asyncio.wrap_future(_observer().look(cluster, settings.proxy))
+async def _look(component: pulumi.Resource, name: str, settings: Mapping[str, str]) -> str:
+    limit = lookout.seconds()
+    looked = asyncio.wrap_future(_lookout().look(settings))
     try:
         seen = await asyncio.wait_for(asyncio.shield(looked), limit)
     except TimeoutError:
@@ -125,20 +114,20 @@ async def _look(component: pulumi.Resource, name: str, settings: DriverSettings)
             f"Azure has not answered within {limit:g} s",
             "run again, or allow more seconds in ARCGATEWAY_OBSERVER_SECONDS",
         ) from None
-    if observer.in_place(seen, str(settings.gateway or "")):
+    if seen is None or in_place(seen, settings["ARC_GATEWAY_ID"]):
         return ""
     applied = await _applied(component, name)
-    return observer.drift(cluster, seen, applied, datetime.now(UTC)) if applied else ""
+    return drift(settings["ARC_CLUSTER_NAME"], seen, applied, datetime.now(UTC)) if applied else ""
 
 
-async def _applied(component: pulumi.Resource, name: str) -> Optional[observer.Applied]:
+async def _applied(component: pulumi.Resource, name: str) -> Optional[Applied]:
     """What the last update of a cluster left; None for one that is yet to be created.
 
     Without it, a cluster that is declared for the first time, or with another gateway, would look like drift.
     """
     urn = await pulumi.create_urn(name, _COMMAND, component).future()
     stored = (await _state()).get(urn or "")
-    return observer.Applied.reported(json.loads(stored["outputs"]["stdout"])) if stored else None
+    return Applied.reported(json.loads(stored["outputs"]["stdout"])) if stored else None
 
 
 _states: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[Mapping[str, Any]]] = WeakKeyDictionary()
@@ -164,8 +153,8 @@ async def _read_state() -> Mapping[str, Any]:
 
 
 @functools.cache
-def _observer() -> observer.Observer:
-    return observer.of_environment()
+def _lookout() -> lookout.Lookout:
+    return lookout.Lookout()
 
 
 @functools.cache

@@ -4,7 +4,6 @@ import ipaddress
 from typing import Any, Optional
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from arcgateway.proxy import ProxyUrl
 
@@ -38,6 +37,8 @@ def egress_policy(
         proxy_url: the enterprise proxy; without one the agents may reach any host on port 443.
         opts: options for both resources; must make them wait for the agents' namespace.
     """
+    import pulumi_kubernetes as kubernetes  # few stacks need it
+
     provider = _ClusterProvider(name, kube_context, opts)
     kubernetes.networking.v1.NetworkPolicy(
         f"{name}-egress",

@@ -1,15 +1,18 @@
 """The Arc gateway itself, and the custom roles of those who work with it."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, NotRequired, Optional, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, Optional, TypedDict
 
 import pulumi
-from pulumi_azure_native import authorization, hybridcompute, resources
 
 from arcgateway import rights
 from arcgateway.ids import GatewayId
 
 from .component import ArgumentError, Component
+
+# The SDK is imported where it is used, as stacks of clusters need it not, and it takes as long as all of this package.
+if TYPE_CHECKING:
+    from pulumi_azure_native import hybridcompute
 
 #: Azure needs ten to thirty minutes to create a gateway (learn.microsoft.com/azure/azure-arc/kubernetes/
 #: arc-gateway-simplify-networking).
@@ -94,10 +97,14 @@ class ArcGateway(Component):
                 ", ".join(idle),
                 "an existing gateway is used as it is: remove this, or remove existing_id to have the stack make one",
             )
+        from pulumi_azure_native import hybridcompute
+
         gateway_id = self.checked("existing_id", args["existing_id"], lambda text: str(GatewayId.parse(text)))
         return hybridcompute.Gateway.get(name, gateway_id, opts=self.child())
 
     def _own(self, name: str, args: ArcGatewayArgs) -> "hybridcompute.Gateway":
+        from pulumi_azure_native import hybridcompute, resources
+
         if "resource_group_name" not in args:
             raise ArgumentError(
                 self, "resource_group_name", "is missing: name the gateway's resource group, or give existing_id"
@@ -168,6 +175,8 @@ class GatewayOperatorRole(Component):
     """ARM id of the role definition."""
 
     def __init__(self, name: str, args: GatewayOperatorRoleArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        from pulumi_azure_native import authorization
+
         super().__init__(name, args, opts)
         duties = [duty for duty in _DUTIES if duty.argument is None or args.get(duty.argument)]
         role = authorization.RoleDefinition(

@@ -10,8 +10,8 @@ import pulumi
 from arcgateway import proxy as rules
 from arcgateway.trust import certificates
 
-from .component import ArgumentError, Component
-from .driver import Verbs, drive, result
+from .component import ArgumentError, Component, derived
+from .driver import Report, Verbs, drive
 
 #: Whose endpoints are looked at where nothing says in which region the clusters are.
 DEFAULT_REGION = "eastus"
@@ -71,22 +71,18 @@ class ProxySettings(Component):
         mode = args.get("preflight", "require")
         verdict: pulumi.Output[str] = pulumi.Output.from_input("off")
         if mode != "off":
-            probe = drive(
-                name,
-                Verbs("probe"),
-                {
-                    "ARC_PROXY_HTTPS": https_url,
-                    "ARC_PROXY_HTTP": http_url,
-                    "ARC_PROXY_SKIP_RANGE": skip_range.apply(rules.no_proxy),
-                    "ARC_PROXY_CERTIFICATE": certificate,
-                    "ARC_LOCATION": args.get("region", DEFAULT_REGION),
-                    "ARC_SCENARIOS": joined(args.get("scenarios")),
-                    "ARC_PREFLIGHT": mode,
-                    "ARC_GENUINE_ROOTS": args.get("genuine_roots"),
-                },
-                opts=self.child(),
-            )
-            verdict = result(probe, "verdict")
+            environment = {
+                "ARC_PROXY_HTTPS": https_url,
+                "ARC_PROXY_HTTP": http_url,
+                "ARC_PROXY_SKIP_RANGE": skip_range.apply(rules.no_proxy),
+                "ARC_PROXY_CERTIFICATE": certificate,
+                "ARC_LOCATION": args.get("region", DEFAULT_REGION),
+                "ARC_SCENARIOS": joined(args.get("scenarios")),
+                "ARC_PREFLIGHT": mode,
+                "ARC_GENUINE_ROOTS": args.get("genuine_roots"),
+            }
+            given = {variable: value for variable, value in environment.items() if value is not None}
+            verdict = Report(drive(self, name, Verbs("probe"), environment=given))["verdict"]
         self.register(
             https_url=https_url,
             http_url=http_url,
@@ -122,9 +118,11 @@ def _recorded(args: ProxySettingsArgs) -> dict[str, Any]:
 
 def with_credentials_secret(url: Any) -> Any:
     """A proxy's URL, as a secret where it holds credentials, whatever it came as."""
-    if url is None or isinstance(url, str):
-        return pulumi.Output.secret(url) if "@" in (url or "") else url
-    return pulumi.Output.from_input(url).apply(with_credentials_secret)
+    return derived(url, _secret_with_credentials)
+
+
+def _secret_with_credentials(url: Optional[str]) -> Any:
+    return pulumi.Output.secret(url) if "@" in (url or "") else url
 
 
 def proxy_url(url: str, username: Optional[str] = None, password: Optional[str] = None) -> rules.ProxyUrl:
@@ -165,9 +163,9 @@ def pem(value: str) -> str:
     return text
 
 
-def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Output[str]]:
+def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Input[str]]:
     """A list as the driver takes it: comma separated; None where there is none."""
-    return None if values is None else pulumi.Output.from_input(values).apply(",".join)
+    return None if values is None else derived(values, ",".join)
 
 
 def _environment(https_url: str, http_url: str, skip_range: list[str]) -> dict[str, str]:

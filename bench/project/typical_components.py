@@ -5,25 +5,31 @@ import pulumi
 from pulumi_command import local
 from world import GATEWAY_ENDPOINT, GATEWAY_ID, GROUP, LOCATION, PROXY, SKIP_RANGE, SUBSCRIPTION
 
-_PROXY = {"httpsUrl": PROXY, "skipRange": SKIP_RANGE, "region": LOCATION}
 _components: dict[str, pulumi.ComponentResource] = {}
 
 
+class Typical(pulumi.ComponentResource):
+    def __init__(self, kind: str, name: str, inputs: pulumi.Inputs) -> None:
+        super().__init__(f"bench:index:{kind}", name, inputs)
+
+
 def _inside(kind: str, name: str) -> pulumi.ResourceOptions:
-    cluster = {
-        "clusterName": name,
-        "resourceGroupName": GROUP,
-        "subscriptionId": SUBSCRIPTION,
-        "location": LOCATION,
-        "kubeContext": name,
-        "gatewayId": GATEWAY_ID,
-        "gatewayEndpoint": GATEWAY_ENDPOINT,
-        "proxyHttps": PROXY,
-        "proxyHttp": PROXY,
-        "proxySkipRange": SKIP_RANGE,
+    inputs: dict[str, pulumi.Inputs] = {
+        "ProxySettings": {"httpsUrl": PROXY, "skipRange": SKIP_RANGE, "region": LOCATION},
+        "ConnectedCluster": {
+            "clusterName": name,
+            "resourceGroupName": GROUP,
+            "subscriptionId": SUBSCRIPTION,
+            "location": LOCATION,
+            "kubeContext": name,
+            "gatewayId": GATEWAY_ID,
+            "gatewayEndpoint": GATEWAY_ENDPOINT,
+            "proxyHttps": PROXY,
+            "proxyHttp": PROXY,
+            "proxySkipRange": SKIP_RANGE,
+        },
     }
-    inputs = _PROXY if kind == "ProxySettings" else cluster
-    _components[name] = pulumi.ComponentResource(f"bench:index:{kind}", name, inputs)
+    _components[name] = Typical(kind, name, inputs[kind])
     return pulumi.ResourceOptions(parent=_components[name])
 
 

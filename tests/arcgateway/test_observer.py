@@ -1,19 +1,24 @@
-"""What the observer asks Azure, how often, and what it calls drift."""
+"""What the observer asks Azure, how often, what it answers, and what is called drift."""
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 import time
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+from waiting import until
 
 from arcgateway import arm
+from arcgateway.drift import Applied, drift, in_place
 from arcgateway.errors import Failure
 from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId
-from arcgateway.observer import SIDE_BY_SIDE, Applied, Observer, drift, in_place, seconds
+from arcgateway.lookout import seconds
+from arcgateway.observer import SIDE_BY_SIDE, Observer, serve
 from arcgateway.proxy import ProxySettings, ProxyUrl
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -173,6 +178,41 @@ def test_each_way_out_is_taken_by_itself() -> None:
     assert opened == [DIRECT, proxied]
 
 
+def variables(name: str) -> dict[str, str]:
+    return {"ARC_SUBSCRIPTION_ID": SUBSCRIPTION, "ARC_RESOURCE_GROUP": "arc", "ARC_CLUSTER_NAME": name}
+
+
+def answers(azure: Azure, *settings: dict[str, str]) -> list[dict[str, Any]]:
+    """What is answered to these questions, in their order."""
+    lines = "".join(json.dumps({"number": number, "settings": asked}) + "\n" for number, asked in enumerate(settings))
+    written = io.StringIO()
+    serve(azure.observer(), io.StringIO(lines), written)
+    until(lambda: written.getvalue().count("\n") == len(settings))
+    return sorted(map(json.loads, written.getvalue().splitlines()), key=lambda answer: answer["number"])
+
+
+def test_questions_are_answered_by_number() -> None:
+    azure = Azure("east", "west")
+    east, gone, wrong = answers(azure, variables("east"), variables("gone"), {"ARC_CLUSTER_NAME": "alone"})
+    assert east == {"number": 0, "cluster": cluster(), "setting": setting()}
+    assert gone == {"number": 1, "cluster": None, "setting": None}
+    assert wrong == {"number": 2}
+
+
+def test_a_failure_is_an_answer() -> None:
+    azure = Azure("east")
+    azure.failure = Failure("Azure is away", "wait for it")
+    (answer,) = answers(azure, variables("east"))
+    assert answer["failure"] == {"cause": "Azure is away", "mend": "wait for it"}
+
+
+def test_a_defect_is_told_as_one() -> None:
+    azure = Azure("east")
+    azure.failure = KeyError("id")  # type: ignore[assignment]
+    (answer,) = answers(azure, variables("east"))
+    assert "KeyError" in answer["failure"]["cause"]
+
+
 @pytest.mark.parametrize(
     ("seen", "applied", "words"),
     [
@@ -223,14 +263,14 @@ def test_each_way_out_is_taken_by_itself() -> None:
     ],
 )
 def test_drift_in_words(seen: Held, applied: str, words: str) -> None:
-    assert drift(EAST, seen, Applied(applied, ""), LOOKED_AT) == words
+    assert drift("east", seen, Applied(applied, ""), LOOKED_AT) == words
 
 
 def test_a_cluster_that_is_gone_is_told_by_the_association_that_went_with_it() -> None:
     gone = Held(None, None)
-    said = drift(EAST, gone, Applied(OURS, "2026-01-01T09:00:00Z"), LOOKED_AT)
+    said = drift("east", gone, Applied(OURS, "2026-01-01T09:00:00Z"), LOOKED_AT)
     assert said == "Azure holds no connected cluster east any more, associated 2026-01-01T09:00:00Z"
-    without = drift(EAST, gone, Applied("", ""), LOOKED_AT)
+    without = drift("east", gone, Applied("", ""), LOOKED_AT)
     assert without == "Azure holds no connected cluster east any more, looked for 2026-01-01T12:00:00Z"
 
 

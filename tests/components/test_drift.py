@@ -4,18 +4,16 @@ tests/integration/test_drift.py."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
 import pulumi
 import pytest
 
+from arcgateway.drift import Applied
 from arcgateway.errors import Failure
 from arcgateway.held import Held
-from arcgateway.ids import ConnectedClusterId
-from arcgateway.observer import Applied
-from arcgateway.proxy import ProxySettings
 from components import drift
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -42,18 +40,18 @@ class World:
     """What Azure and the state answer in a test, and what was said."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.azure: Future[Held] = Future()
+        self.azure: Future[Held | None] = Future()
         self.applied: Applied | None = ASSOCIATED
-        self.looked: list[tuple[ConnectedClusterId, ProxySettings]] = []
+        self.looked: list[Mapping[str, str]] = []
         self.read = 0
         self.warnings: list[str] = []
-        monkeypatch.setattr(drift, "_observer", lambda: self)
+        monkeypatch.setattr(drift, "_lookout", lambda: self)
         monkeypatch.setattr(drift, "_applied", self._applied)
         monkeypatch.setattr(pulumi.log, "warn", self.warnings.append)
         drift._warn.cache_clear()
 
-    def look(self, cluster: ConnectedClusterId, traffic: ProxySettings) -> Future[Held]:
-        self.looked.append((cluster, traffic))
+    def look(self, settings: Mapping[str, str]) -> Future[Held | None]:
+        self.looked.append(settings)
         return self.azure
 
     async def _applied(self, _component: pulumi.Resource, _name: str) -> Applied | None:
@@ -80,10 +78,7 @@ def found(how: drift.Mode = "require", **environment: Any) -> str:
 def test_what_is_in_place_asks_nothing_of_the_state(world: World) -> None:
     world.azure.set_result(holds(OURS))
     assert found() == ""
-    ((cluster, traffic),) = world.looked
-    assert str(cluster).endswith("/resourceGroups/arc/providers/Microsoft.Kubernetes/connectedClusters/east")
-    assert traffic.https is not None
-    assert traffic.https.host == "proxy.corp"
+    assert world.looked == [{**ENVIRONMENT, "ARC_PROXY_HTTP": "", "ARC_PROXY_SKIP_RANGE": ""}]
     assert world.read == 0
 
 
@@ -111,8 +106,9 @@ def test_what_is_not_known_before_the_update_is_not_looked_at(world: World) -> N
 
 
 def test_wrong_settings_are_left_to_the_driver(world: World) -> None:
+    world.azure.set_result(None)
     assert found(ARC_SUBSCRIPTION_ID="none") == ""
-    assert world.looked == []
+    assert world.read == 0
 
 
 def failing(world: World) -> None:
@@ -155,25 +151,6 @@ def test_the_default_is_stricter_in_pipelines(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("CI", "true")
     assert drift.mode(None) == "require"
     assert drift.mode("off") == "off"
-
-
-def test_drift_becomes_one_more_variable_and_leaves_the_rest_alone() -> None:
-    secret = pulumi.Output.secret("s")
-    environment = {**ENVIRONMENT, "ARC_TAGS": secret}
-    asked = pulumi.ResourceTransformArgs(
-        custom=True,
-        type_="command:local:Command",
-        name="east",
-        props={"create": "connect", "environment": pulumi.Output.secret(ENVIRONMENT)},
-        opts=pulumi.ResourceOptions(ignore_changes=["environment.ARC_DRIFT", "triggers"], delete_before_replace=True),
-    )
-    answer = drift._showing(environment, "gw is disabled")(asked)
-    assert isinstance(answer, pulumi.ResourceTransformResult)
-    props: Any = answer.props
-    assert props == {"create": "connect", "environment": {**environment, "ARC_DRIFT": "gw is disabled"}}
-    assert props["environment"]["ARC_TAGS"] is secret
-    assert answer.opts.ignore_changes == ["triggers"]
-    assert answer.opts.delete_before_replace is True
 
 
 def _done(value: Any) -> asyncio.Future[Any]:
