@@ -8,24 +8,25 @@ from components import (
     EndpointAllowlist,
     GatewayAssociation,
     ProxySettings,
+    arguments,
     outputs,
     settings,
 )
 
 stack = settings.load(pulumi.Config("arc-gateway"))
 
-gateway = ArcGateway(settings.gateway_name(stack), settings.gateway_args(stack))
+gateway = ArcGateway(arguments.gateway_name(stack), arguments.gateway_args(stack))
 
-proxies = {name: ProxySettings(name, settings.proxy_args(stack, name)) for name in stack.proxies}
+proxies = {name: ProxySettings(name, arguments.proxy_args(stack, name)) for name in stack.proxies}
 
 clusters = {
     name: (GatewayAssociation if cluster.existing else ConnectedCluster)(
-        name, settings.cluster_args(stack, name, gateway, proxies)
+        name, arguments.cluster_args(stack, name, gateway, proxies)
     )
     for name, cluster in stack.clusters.items()
 }
 
-allowlist = EndpointAllowlist("allowlist", settings.allowlist_args(stack, gateway))
+allowlist = EndpointAllowlist("allowlist", arguments.allowlist_args(stack, gateway))
 
 pulumi.export("gateway", outputs.gateway(gateway))
 pulumi.export("clusters", {name: outputs.cluster(cluster) for name, cluster in clusters.items()})

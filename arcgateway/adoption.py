@@ -18,7 +18,7 @@ import yaml
 
 from arcgateway import arm, kubeconfig
 from arcgateway.errors import Failure
-from arcgateway.ids import ConnectedClusterId, GatewayId, same
+from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry, same
 from arcgateway.kube import Cluster
 from arcgateway.progress import Tell
 from arcgateway.status import Association, Reader, Status, side_by_side
@@ -255,9 +255,9 @@ def _check(config: Mapping[str, Any], adoption: Adoption) -> None:
     if not isinstance(entries, Mapping) or "secure" in entries:
         problems.append(f"{CLUSTERS_KEY} is no readable map of clusters")
         entries = {}
-    by_identity = {_identity(name, entry, adoption.gateway): (name, entry) for name, entry in entries.items()}
+    by_identity = {_cluster(name, entry, adoption): (name, entry) for name, entry in entries.items()}
     for name, one in wanted.get(CLUSTERS_KEY, {}).items():
-        key, entry = by_identity.get(_identity(name, one, adoption.gateway), (name, entries.get(name)))
+        key, entry = by_identity.get(_cluster(name, one, adoption), (name, entries.get(name)))
         if entry is not None:
             asked = {part: value for part, value in one.items() if part not in ("name", "kubeContext")}
             if one.get("kubeContext") and isinstance(entry, Mapping) and "kubeContext" in entry:
@@ -275,9 +275,9 @@ def _missing(config: Mapping[str, Any], adoption: Adoption) -> dict[str, Any]:
     missing = {key: value for key, value in adoption.configuration.items() if not config.get(key)}
     there = config.get(CLUSTERS_KEY)
     if there:
-        known = {_identity(name, entry, adoption.gateway) for name, entry in there.items()}
+        known = {_cluster(name, entry, adoption) for name, entry in there.items()}
         wanted = adoption.configuration.get(CLUSTERS_KEY, {})
-        new = {name: one for name, one in wanted.items() if _identity(name, one, adoption.gateway) not in known}
+        new = {name: one for name, one in wanted.items() if _cluster(name, one, adoption) not in known}
         missing |= {CLUSTERS_KEY: new} if new else {}
     return missing
 
@@ -298,12 +298,8 @@ def _agree(one: object, other: object) -> bool:
     return one == other
 
 
-def _identity(key: str, entry: object, gateway: GatewayId) -> str:
-    """What makes an entry this cluster and no other, whatever its key."""
-    if not isinstance(entry, Mapping):
-        return key
-    subscription = str(entry.get("subscriptionId") or gateway.subscription)
-    return str(ConnectedClusterId(subscription, str(entry.get("resourceGroup")), str(entry.get("name") or key))).lower()
+def _cluster(key: str, entry: object, adoption: Adoption) -> str | None:
+    return cluster_of_entry(key, entry if isinstance(entry, Mapping) else {}, adoption.gateway.subscription)
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 SETTINGS = "providers/Microsoft.HybridCompute/settings/default"
 
@@ -83,3 +84,30 @@ class GatewayId(_ResourceId):
     provider_type: ClassVar[str] = "Microsoft.HybridCompute/gateways"
     name_pattern: ClassVar[str] = r"[-\w.]{1,63}"
     noun: ClassVar[str] = "an Arc gateway"
+
+
+def subscription_in(resource_id: str) -> str:
+    """The subscription of a gateway's id; empty where the text is none."""
+    try:
+        return GatewayId.parse(resource_id).subscription
+    except ValueError:
+        return ""
+
+
+def cluster_of_entry(key: str, entry: Mapping[str, Any], subscription: str) -> str | None:
+    """Which cluster an entry of a stack's `clusters` is, in a form to compare; None where it does not say.
+
+    Args:
+        key: the entry's key, which is the cluster's name where the entry has none.
+        entry: its settings, checked or not.
+        subscription: that of entries without one; empty where it is not known yet.
+    """
+    if "clusterId" in entry:
+        try:
+            return str(ConnectedClusterId.parse(str(entry["clusterId"]))).lower()
+        except ValueError:
+            return None
+    if "resourceGroup" not in entry:
+        return None
+    named = str(entry.get("subscriptionId") or subscription), str(entry["resourceGroup"]), str(entry.get("name") or key)
+    return str(ConnectedClusterId(*named)).lower()

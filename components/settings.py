@@ -1,7 +1,7 @@
 """The stack's configuration, typed and checked as a whole before any resource is registered.
 
-Fields of one name with an argument of a component mean what that argument means, and are passed on under that name;
-`components/stack_schema.py` takes their descriptions from there.
+Fields of one name with an argument of a component mean what that argument means, and are passed on under that name
+(`components/arguments.py`); `components/stack_schema.py` takes their descriptions from there.
 """
 
 import difflib
@@ -27,12 +27,9 @@ from pydantic.alias_generators import to_camel
 
 from arcgateway import endpoints
 from arcgateway import proxy as rules
-from arcgateway.ids import ConnectedClusterId, GatewayId
+from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry, subscription_in
 
-from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedClusterArgs, GatewayAssociationArgs, subscription_of
-from .gateway import ArcGateway, ArcGatewayArgs
-from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs, pem, proxy_url
+from .proxy import pem, proxy_url
 
 NAMESPACE = "arc-gateway"
 
@@ -387,8 +384,10 @@ def _contradictions(found: Mapping[str, Any], secret_keys: set[str]) -> Iterator
         if "configurationProtectedSettings" in cluster and "clusters" not in secret_keys:
             yield _in_plain_text(f"clusters.{name}.configurationProtectedSettings", ".SETTING.NAME")
     same = defaultdict[str, list[str]](list)
+    given = found.get("gateway")
+    gateway = str(given.get("id")) if isinstance(given, Mapping) else ""
     for name, cluster in clusters.items():
-        if (identity := _identity(name, cluster, found.get("gateway"))) is not None:
+        if (identity := cluster_of_entry(name, cluster, subscription_in(gateway))) is not None:
             same[identity].append(name)
     for first, *others in same.values():
         for other in others:
@@ -425,138 +424,3 @@ def _entries(found: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]
     if not isinstance(entries, Mapping):
         return {}
     return {str(name): entry for name, entry in entries.items() if isinstance(entry, Mapping)}
-
-
-def _identity(key: str, cluster: Mapping[str, Any], gateway: Any) -> Optional[str]:
-    """What makes it this cluster in Azure; None where that is not readable."""
-    given = str(gateway.get("id")) if isinstance(gateway, Mapping) else ""
-    try:
-        if "clusterId" in cluster:
-            known = ConnectedClusterId.parse(str(cluster["clusterId"]))
-            parts = [known.subscription, known.resource_group, known.name]
-        else:
-            subscription = cluster.get("subscriptionId") or (subscription_of(given) if "/" in given else "")
-            parts = [subscription, cluster["resourceGroup"], cluster.get("name") or key]
-    except (KeyError, ValueError):
-        return None
-    return "/".join(map(str, parts)).lower()
-
-
-def gateway_name(settings: Settings) -> str:
-    """The name of the gateway's component."""
-    match settings.gateway:
-        case OwnGateway(name=name):
-            return name
-        case ExistingGateway(id=gateway_id):
-            return GatewayId.parse(gateway_id).name
-        case GatewayOfStack(stack=stack):
-            return stack.rpartition("/")[2]
-
-
-def gateway_args(settings: Settings) -> ArcGatewayArgs:
-    """Arguments of the stack's gateway."""
-    match settings.gateway:
-        case ExistingGateway(id=gateway_id):
-            return {"existing_id": gateway_id}
-        case GatewayOfStack(stack=stack):
-            return {"existing_id": _gateway_of(stack)}
-        case OwnGateway() as own:
-            return {
-                "gateway_name": own.name,
-                "resource_group_name": own.resource_group,
-                "create_resource_group": own.create_resource_group,
-                "location": own.location,
-                "gateway_type": own.gateway_type,
-                "allowed_features": list(own.allowed_features),
-                "tags": dict(own.tags),
-                "protect": own.protect,
-            }
-
-
-def _gateway_of(stack: str) -> pulumi.Output[str]:
-    """The id of the gateway that is another stack's output.
-
-    Raises:
-        SettingsError: when the output is read, and there is none, or one without an id.
-    """
-
-    def read(output: Any) -> str:
-        if not isinstance(output, Mapping) or "id" not in output:
-            raise SettingsError(
-                f"{NAMESPACE}:gateway.stack: the stack {stack} has no output `gateway` with an `id`: deploy it first, "
-                "export its gateway there, or give the gateway by its id"
-            )
-        return str(output["id"])
-
-    return cast("pulumi.Output[str]", pulumi.StackReference(stack).get_output("gateway").apply(read))
-
-
-def proxy_args(settings: Settings, name: str) -> ProxySettingsArgs:
-    """Arguments of one proxy. Its URLs are secret where the configuration's key is: it cannot tell which value is."""
-    proxy = settings.proxies[name]
-    args = _passed_on(proxy, ProxySettingsArgs)
-    for url in {"https_url", "http_url"} & set(args):
-        if settings.is_secret("proxies"):
-            args[url] = pulumi.Output.secret(args[url])
-    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
-    if isinstance(settings.gateway, OwnGateway):
-        args["region"] = settings.gateway.location
-    elif regions := _regions(cluster for cluster in settings.clusters.values() if cluster.proxy == name):
-        args["region"] = regions[0]
-    if settings.preflight.genuine_roots:
-        args["genuine_roots"] = _roots(settings)
-    return cast(ProxySettingsArgs, args)
-
-
-def cluster_args(
-    settings: Settings, name: str, gateway: ArcGateway, proxies: Mapping[str, ProxySettings]
-) -> ConnectedClusterArgs:
-    """Arguments of one cluster; those of an existing one are a part of these."""
-    cluster = settings.clusters[name]
-    args = _passed_on(cluster, GatewayAssociationArgs if cluster.existing else ConnectedClusterArgs)
-    if not isinstance(cluster, ExistingClusterById):
-        args["cluster_name"] = cluster.name or name
-        args["resource_group_name"] = cluster.resource_group
-        args.setdefault("subscription_id", gateway.id.apply(subscription_of))
-    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
-    if settings.drift is not None:
-        args["drift"] = settings.drift
-    if cluster.gateway:
-        args |= {"gateway_id": gateway.id, "gateway_endpoint": gateway.endpoint}
-    if cluster.proxy is not None:
-        proxy = proxies[cluster.proxy]
-        args |= {"proxy_https": proxy.https_url, "proxy_http": proxy.http_url, "proxy_skip_range": proxy.skip_range}
-        if settings.proxies[cluster.proxy].certificate is not None:
-            args["proxy_certificate"] = proxy.certificate
-    if cluster.configuration_protected_settings is not None:
-        args["configuration_protected_settings"] = pulumi.Output.secret(cluster.configuration_protected_settings)
-    if settings.preflight.genuine_roots:
-        args["genuine_roots"] = _roots(settings)
-    return cast(ConnectedClusterArgs, args)
-
-
-def allowlist_args(settings: Settings, gateway: ArcGateway) -> EndpointAllowlistArgs:
-    """Arguments of the allowlist of all the stack's clusters."""
-    regions = _regions(settings.clusters.values())
-    if not regions:
-        regions = [settings.gateway.location if isinstance(settings.gateway, OwnGateway) else DEFAULT_REGION]
-    return {
-        "gateway_endpoint": gateway.endpoint,
-        "regions": regions,
-        "scenarios": list(settings.allowlist.scenarios),
-    }
-
-
-def _passed_on(model: _Model, arguments: Any) -> dict[str, Any]:
-    """What is set in a model and is an argument of the same name."""
-    return {
-        name: value for name, value in model if name in arguments.__annotations__ and value is not None and value != {}
-    }
-
-
-def _regions(clusters: Any) -> list[str]:
-    return sorted({cluster.location for cluster in clusters if cluster.location is not None})
-
-
-def _roots(settings: Settings) -> str:
-    return "\n".join(root.strip() for root in settings.preflight.genuine_roots) + "\n"

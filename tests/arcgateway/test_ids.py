@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arcgateway.ids import ConnectedClusterId, GatewayId, same
+from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry, same
 
 GUID = "11111111-2222-3333-4444-55555555abcd"
 CLUSTER = f"/subscriptions/{GUID}/resourceGroups/rg.x_(1)/providers/Microsoft.Kubernetes/connectedClusters/edge-1"
@@ -39,3 +39,20 @@ def test_ids_are_read_and_written_in_any_case() -> None:
 def test_other_texts_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="give one of the form /subscriptions/GUID"):
         GatewayId.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ({"resourceGroup": "ARC"}, "arc/east"),
+        ({"resourceGroup": "arc", "name": "West"}, "arc/west"),
+        ({"clusterId": str(ConnectedClusterId(GUID, "Arc", "North"))}, "arc/north"),
+        ({"clusterId": "north"}, None),
+        ({"name": "west"}, None),
+    ],
+    ids=["by its key", "by its name", "by its id", "no id", "no group"],
+)
+def test_which_cluster_an_entry_is(entry: dict[str, str], named: str | None) -> None:
+    found = cluster_of_entry("East", entry, GUID)
+    parsed = found and ConnectedClusterId.parse(found)
+    assert (parsed and f"{parsed.resource_group}/{parsed.name}") == named

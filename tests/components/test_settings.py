@@ -14,7 +14,7 @@ import trustme
 import yaml
 from mock_engine import GATEWAY_ID, deploy
 
-from components import ArcGateway, settings, stack_schema
+from components import ArcGateway, arguments, settings, stack_schema
 from components.cluster import ConnectedClusterArgs, GatewayAssociationArgs
 from sandbox.home import PROJECT
 
@@ -97,7 +97,7 @@ def test_no_password_in_a_refusal() -> None:
 
 def test_a_secret_key_makes_its_urls_secret() -> None:
     loaded = load(tracked(), secret=("proxies",))
-    assert isinstance(settings.proxy_args(loaded, "corporate")["https_url"], pulumi.Output)
+    assert isinstance(arguments.proxy_args(loaded, "corporate")["https_url"], pulumi.Output)
 
 
 def test_roots_are_texts_or_files(tmp_path: Path) -> None:
@@ -185,20 +185,20 @@ def test_a_gateway_has_one_form(given: dict[str, str], said: str) -> None:
     ("given", "name"), [({"id": GATEWAY_ID}, "gw"), ({"stack": "organization/network/prod"}, "prod")]
 )
 def test_a_gateway_of_somebody_elses(given: dict[str, str], name: str) -> None:
-    assert settings.gateway_name(load(tracked() | {"gateway": given})) == name
+    assert arguments.gateway_name(load(tracked() | {"gateway": given})) == name
 
 
 def test_an_adopted_gateway_needs_nothing_but_its_id() -> None:
     loaded = load(tracked() | {"gateway": {"id": GATEWAY_ID}})
-    assert settings.gateway_args(loaded) == {"existing_id": GATEWAY_ID}
-    assert settings.proxy_args(loaded, "corporate")["region"] == "eastus"
+    assert arguments.gateway_args(loaded) == {"existing_id": GATEWAY_ID}
+    assert arguments.proxy_args(loaded, "corporate")["region"] == "eastus"
 
 
 def test_a_gateway_of_another_stack_is_read_by_the_id_there() -> None:
     loaded = load(tracked() | {"gateway": {"stack": "organization/network/prod"}})
 
     def program() -> list[Any]:
-        gateway = ArcGateway(settings.gateway_name(loaded), settings.gateway_args(loaded))
+        gateway = ArcGateway(arguments.gateway_name(loaded), arguments.gateway_args(loaded))
         return [gateway.id]
 
     world = deploy(program, **{"organization/network/prod": {"gateway": {"id": GATEWAY_ID}}})
@@ -211,7 +211,7 @@ def test_a_gateway_of_another_stack_is_read_by_the_id_there() -> None:
 def test_another_stack_without_a_gateway_is_told(outputs: Any) -> None:
     loaded = load(tracked() | {"gateway": {"stack": "organization/network/prod"}})
     with pytest.raises(settings.SettingsError, match="organization/network/prod has no output `gateway` with an `id`"):
-        deploy(lambda: [ArcGateway("gw", settings.gateway_args(loaded)).id], **{"organization/network/prod": outputs})
+        deploy(lambda: [ArcGateway("gw", arguments.gateway_args(loaded)).id], **{"organization/network/prod": outputs})
 
 
 def test_a_cluster_is_named_once() -> None:
@@ -285,8 +285,8 @@ def test_settings_of_clusters_are_passed_on() -> None:
     config["clusters"]["east"] |= {"onboardingTimeout": 900, "enabled": False, "tags": {"team": "net"}}
     config["clusters"]["east"]["azureHybridBenefit"] = True
     config["drift"] = "require"
-    proxies, gateway = {"corporate": Mock()}, Mock()
-    args: Any = settings.cluster_args(load(config), "east", gateway, proxies)  # type: ignore[arg-type]
+    proxies, gateway = {"corporate": Mock()}, Mock(id=GATEWAY_ID)
+    args: Any = arguments.cluster_args(load(config), "east", gateway, proxies)  # type: ignore[arg-type]
     assert args["disable_auto_upgrade"] is True
     assert args["onboarding_timeout"] == 900
     assert args["azure_hybrid_benefit"] == "True"
@@ -301,7 +301,7 @@ def test_settings_of_clusters_are_passed_on() -> None:
 def test_protected_settings_are_secrets() -> None:
     protected = {"proxy": {"token": "canary"}}
     loaded = load(changed("clusters.east.configurationProtectedSettings", protected), secret=("clusters",))
-    args: Any = settings.cluster_args(loaded, "east", Mock(), {"corporate": Mock()})
+    args: Any = arguments.cluster_args(loaded, "east", Mock(id=GATEWAY_ID), {"corporate": Mock()})
     assert isinstance(args["configuration_protected_settings"], pulumi.Output)
 
 
