@@ -118,7 +118,11 @@ def _as_it_is(value: pulumi.Input[Any]) -> pulumi.Input[str]:
 
 def _as_word(value: pulumi.Input[Any]) -> pulumi.Input[str]:
     """A boolean or a number as the driver reads it."""
-    return derived(value, lambda known: str(known).lower() if isinstance(known, bool) else str(known))
+    return derived(value, _word)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _as_json(value: pulumi.Input[Any]) -> pulumi.Input[str]:

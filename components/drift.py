@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from inspect import isawaitable
 from typing import Any, Literal, Optional, cast
 from weakref import WeakKeyDictionary
 
@@ -100,6 +101,8 @@ async def _settings(environment: Mapping[str, pulumi.Input[Any]]) -> Optional[Ma
             if not await value.is_known():
                 return None
             value = await value.future()
+        elif isawaitable(value):
+            value = await value
         known[key] = str(value or "")
     return known
 

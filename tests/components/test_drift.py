@@ -50,6 +50,9 @@ class World:
         monkeypatch.setattr(pulumi.log, "warn", self.warnings.append)
         drift._warn.cache_clear()
 
+    def warm_up(self) -> None:
+        """There is nothing to start."""
+
     def look(self, settings: Mapping[str, str]) -> Future[Held | None]:
         self.looked.append(settings)
         return self.azure
@@ -151,6 +154,49 @@ def test_the_default_is_stricter_in_pipelines(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("CI", "true")
     assert drift.mode(None) == "require"
     assert drift.mode("off") == "off"
+
+
+def watched(environment: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Mapping[str, Any], list[str]]:
+    """What a command of the cluster `east` gets: its environment, and what is ignored of it by then."""
+    monkeypatch.setattr(pulumi.runtime.settings, "get_monitor", lambda: None)
+    component: Any = None  # only the state is looked up by it
+
+    async def run() -> tuple[Mapping[str, Any], list[str]]:
+        options = drift.watched(component, "east", environment, "require")
+        return await options["environment"], options["ignore_changes"]
+
+    return asyncio.get_event_loop().run_until_complete(run())
+
+
+def test_drift_becomes_one_more_variable_and_leaves_the_rest_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.azure.set_result(holds(""))
+    environment = {**ENVIRONMENT, "ARC_TAGS": (secret := pulumi.Output.secret("s"))}
+    given, ignored = watched(environment, monkeypatch)
+    assert given == {**environment, "ARC_DRIFT": "gw is disabled, changed in Azure 2026-01-01T11:00:00Z"}
+    assert given["ARC_TAGS"] is secret
+    assert ignored == []
+
+
+def test_without_drift_an_earlier_one_stays_in_the_state(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.azure.set_result(holds(OURS))
+    assert watched(ENVIRONMENT, monkeypatch) == (ENVIRONMENT, ["environment.ARC_DRIFT"])
+
+
+def test_the_command_keeps_the_list_that_drift_empties() -> None:
+    ignored = ["environment.ARC_DRIFT"]
+    options = pulumi.ResourceOptions(ignore_changes=ignored, delete_before_replace=True)
+    defaults, own = pulumi.ResourceOptions(version="1"), pulumi.ResourceOptions(replace_on_changes=["triggers[*]"])
+    merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(defaults, options), own)
+    assert merged.ignore_changes is ignored
+    assert merged.delete_before_replace is True
+
+
+def test_a_setting_that_is_awaited_is_looked_by(world: World) -> None:
+    world.azure.set_result(holds(OURS))
+    assert found(ARC_GATEWAY_ID=_done(OURS)) == ""
+    assert world.looked[0]["ARC_GATEWAY_ID"] == OURS
 
 
 def _done(value: Any) -> asyncio.Future[Any]:
