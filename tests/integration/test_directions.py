@@ -244,12 +244,17 @@ def test_another_identity_replaces_and_deletes_first(stack: Stack, identity: dic
 
 
 def test_another_subscription_would_replace(stack: Stack) -> None:
+    """The sandbox has one subscription, so this one cannot be asked for drift, which is no obstacle where told so."""
     configuration = yaml.safe_load(stack.file.read_text())
-    configuration["config"]["arc-gateway:clusters"]["east"]["subscriptionId"] = "00000000-0000-0000-0000-0000000000aa"
+    unseen = "00000000-0000-0000-0000-0000000000aa"
+    configuration["config"]["arc-gateway:clusters"]["east"]["subscriptionId"] = unseen
     other = stack.file.with_name("other.yaml")
-    other.write_text(yaml.safe_dump(configuration))
-    seen = preview(stack.sandbox, "--config-file", str(other))
-    assert "command:local:Command east replace" in seen.stdout
+    for drift in ("warn", "require"):
+        configuration["config"]["arc-gateway:drift"] = drift
+        other.write_text(yaml.safe_dump(configuration))
+        seen = preview(stack.sandbox, "--config-file", str(other))
+        assert unseen in seen.stdout
+        assert ("command:local:Command east replace" in seen.stdout) == (drift == "warn"), seen.stdout
 
 
 # --- the ends, and the ways back ---
