@@ -1,24 +1,19 @@
-"""Reads, and in a few places writes, Azure Resource Manager: one request where `az` would cost a second of CPU.
-
-azure-core and azure-identity are imported where they are first used, as that takes a quarter of a second.
-"""
+"""Reads, and in a few places writes, Azure Resource Manager: one request where `az` would cost a second of CPU."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from arcgateway.errors import Failure, ProxyRefusal
+from arcgateway import login
+from arcgateway.errors import Failure
 from arcgateway.proxy import ProxySettings
 
 if TYPE_CHECKING:
-    from azure.core import PipelineClient
-    from azure.core.credentials import AccessToken, TokenCredential
-    from azure.core.rest import HttpRequest, HttpResponse
+    from requests import Response, Session
 
 CLUSTERS = "2025-08-01-preview"
 SETTINGS = "2025-02-19-preview"
@@ -26,9 +21,9 @@ GATEWAYS = "2024-07-31-preview"
 
 #: Azure's code for a login of one tenant and a subscription of another.
 WRONG_TENANT = "InvalidAuthenticationTokenTenant"
+_EXPIRED = "ExpiredAuthenticationToken"
 
 _METADATA_VERSION = "2022-09-01"
-_SECONDS = 60
 
 
 class Refused(Failure):
@@ -80,7 +75,7 @@ class Cloud:
 
 
 PUBLIC_CLOUD = Cloud(
-    "AzureCloud", "https://management.azure.com", "https://login.microsoftonline.com", "https://management.azure.com"
+    "AzureCloud", "https://management.azure.com", login.PUBLIC_AUTHORITY, "https://management.azure.com"
 )
 
 
@@ -102,7 +97,7 @@ class Arm:
         self._env = env
         self._cli_token = cli_token
         self._lock = threading.Lock()
-        self._opened: tuple[Cloud, PipelineClient[HttpRequest, HttpResponse]] | None = None
+        self._opened: _Opened | None = None
 
     @property
     def cloud(self) -> Cloud:
@@ -111,13 +106,12 @@ class Arm:
         Raises:
             Failure: the metadata service does not answer as one.
         """
-        return self._open()[0]
+        return self._open().cloud
 
     @property
     def caller(self) -> str:
         """The application id of the service principal that calls; empty where it is the login of `az`."""
-        principal = self._setting("TENANT_ID") and (self._setting("CLIENT_SECRET") or self._federated())
-        return self._setting("CLIENT_ID") if principal else ""
+        return login.principal(self._env)
 
     def get(self, resource_id: str, api_version: str) -> dict[str, Any] | None:
         """A resource, or None where there is none.
@@ -172,60 +166,33 @@ class Arm:
         return f"{self.cloud.resource_manager}{resource_id}"
 
     def _ask(self, method: str, url: str, resource_id: str, **content: Any) -> dict[str, Any]:
-        from azure.core.exceptions import AzureError, ClientAuthenticationError
-        from azure.core.rest import HttpRequest
+        opened = self._open()
+        for last in (False, True):
+            token = opened.login.token()
+            answer = opened.request(method, url, headers={"Authorization": f"Bearer {token}"}, **content)
+            if 200 <= answer.status_code < 300:
+                return _document(answer, url)
+            if last or _code(answer) != _EXPIRED:
+                break
+            opened.login.forget(token)
+        raise _refused(method, resource_id, answer)
 
-        _, client = self._open()
-        try:
-            answer = client.send_request(HttpRequest(method, url, **content))
-        except ClientAuthenticationError as error:
-            raise _refused_login(str(error)) from error
-        except AzureError as error:
-            raise _unreachable(url, error) from error
-        if not 200 <= answer.status_code < 300:
-            raise _refused(method, resource_id, answer)
-        return dict(answer.json()) if answer.content else {}
-
-    def _open(self) -> tuple[Cloud, PipelineClient[HttpRequest, HttpResponse]]:
+    def _open(self) -> _Opened:
         with self._lock:
             if self._opened is None:
                 cloud = self._discover()
-                self._opened = cloud, self._client(cloud.resource_manager, self._authentication(cloud))
+                access = login.Login(self._env, cloud.authority, cloud.audience, self._session, self._cli_token)
+                self._opened = _Opened(cloud, self._session(cloud.resource_manager), access)
             return self._opened
 
-    def _client(self, base: str, policies: Iterable[Any]) -> PipelineClient[HttpRequest, HttpResponse]:
-        from azure.core import PipelineClient
-        from azure.core.pipeline import policies as core
-
-        from arcgateway import __version__
-
-        return PipelineClient(
-            base,
-            policies=[
-                core.UserAgentPolicy(base_user_agent=f"arc-gateway/{__version__}"),
-                # Only a broken connection is tried again here. Azure's answers are for the caller, who has a deadline.
-                core.RetryPolicy(retry_total=1, retry_status=0, retry_backoff_factor=0.5),
-                *policies,
-            ],
-            transport=self._transport(base),
-        )
-
-    def _transport(self, base: str) -> Any:
-        """A transport through the proxy that is right for this address, with the roots of the environment."""
-        from azure.core.pipeline.transport import RequestsTransport
-
+    def _session(self, base: str) -> Session:
+        """A session through the proxy that is right for this address, with the roots of the environment."""
         from arcgateway import https
 
         bundle = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("SSL_CERT_FILE") or ""
-        return RequestsTransport(
-            session=https.session(bundle, self._proxies(base)),
-            session_owner=True,
-            use_env_settings=False,
-            connection_timeout=20,
-            read_timeout=_SECONDS,
-        )
+        return https.session(bundle, self._proxies(base))
 
-    def _proxies(self, url: str) -> Any:
+    def _proxies(self, url: str) -> Mapping[str, str]:
         from requests.utils import get_environ_proxies
 
         parts = urlsplit(url)
@@ -238,155 +205,104 @@ class Arm:
         host = self._env.get("ARM_METADATA_HOSTNAME") or self._env.get("ARM_METADATA_HOST")
         if not host:
             return PUBLIC_CLOUD
-        from azure.core.exceptions import AzureError
-        from azure.core.rest import HttpRequest
+        from requests import RequestException
+
+        from arcgateway import https
 
         url = f"https://{host}/metadata/endpoints"
         try:
-            with self._client(f"https://{host}", ()) as client:
-                answer = client.send_request(HttpRequest("GET", url, params={"api-version": _METADATA_VERSION}))
+            with self._session(url) as session:
+                answer = session.get(url, params={"api-version": _METADATA_VERSION})
                 answer.raise_for_status()
-                return read_metadata(answer.json())
-        except AzureError as error:
-            raise _unreachable(url, error) from error
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except RequestException as error:
+            raise https.unreachable(url, error) from error
+        try:
+            return read_metadata(answer.json())
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise Failure(
                 f"{host} (ARM_METADATA_HOSTNAME) does not answer as an Azure metadata service",
                 "unset it for the public cloud, or name the right host",
             ) from error
 
-    def _authentication(self, cloud: Cloud) -> Iterable[Any]:
-        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
-        return [BearerTokenCredentialPolicy(self._credential(cloud), cloud.audience.rstrip("/") + "/.default")]
+@dataclass(frozen=True)
+class _Opened:
+    """A cloud, the way to it, and the caller's tokens for it."""
 
-    def _credential(self, cloud: Cloud) -> TokenCredential:
-        tenant, client, secret = (self._setting(name) for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
-        options: dict[str, Any] = {
-            "authority": cloud.authority,
-            "transport": self._transport(cloud.authority),
-            "disable_instance_discovery": cloud.authority != PUBLIC_CLOUD.authority,
-        }
-        if tenant and client and secret:
-            from azure.identity import ClientSecretCredential
+    cloud: Cloud
+    session: Session
+    login: login.Login
 
-            return ClientSecretCredential(tenant, client, secret, **options)
-        if tenant and client and self._federated():
-            from azure.identity import ClientAssertionCredential
+    def request(self, method: str, url: str, **content: Any) -> Response:
+        """Make one request. Azure's answers are not tried again here: they are for the caller, who has a deadline."""
+        from requests import RequestException
 
-            return ClientAssertionCredential(tenant, client, self._assertion, **options)
-        return _CliCredential(self._cli_token)
+        from arcgateway import https
 
-    def _federated(self) -> bool:
-        return bool(self._token_file() or self._env.get("ARM_OIDC_TOKEN") or self._token_request()[0])
-
-    def _assertion(self) -> str:
-        """The token of the pipeline's own identity: given, in a file, or asked for as GitHub's runners serve it."""
-        if self._env.get("ARM_OIDC_TOKEN"):
-            return self._env["ARM_OIDC_TOKEN"]
-        path = self._token_file()
-        if path:
-            return Path(path).read_text(encoding="utf-8").strip()
-        from azure.core.rest import HttpRequest
-
-        url, bearer = self._token_request()
-        with self._client(url, ()) as client:
-            request = HttpRequest(
-                "GET",
-                url,
-                params={"audience": "api://AzureADTokenExchange"},
-                headers={"Authorization": f"Bearer {bearer}"},
-            )
-            answer = client.send_request(request)
-            answer.raise_for_status()
-            return str(answer.json()["value"])
-
-    def _token_file(self) -> str:
-        return self._env.get("AZURE_FEDERATED_TOKEN_FILE") or self._env.get("ARM_OIDC_TOKEN_FILE_PATH") or ""
-
-    def _token_request(self) -> tuple[str, str]:
-        env = self._env
-        return (
-            env.get("ARM_OIDC_REQUEST_URL") or env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or "",
-            env.get("ARM_OIDC_REQUEST_TOKEN") or env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or "",
-        )
-
-    def _setting(self, name: str) -> str:
-        return self._env.get(f"ARM_{name}") or self._env.get(f"AZURE_{name}") or ""
-
-
-class _CliCredential:
-    """Tokens of the person who is logged in to `az`."""
-
-    def __init__(self, cli_token: Callable[[str], Mapping[str, Any]]) -> None:
-        self._cli_token = cli_token
-
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        from azure.core.credentials import AccessToken
-
-        answer = self._cli_token(scopes[0].removesuffix("/.default"))
-        return AccessToken(answer["accessToken"], int(answer.get("expires_on") or 0))
+        try:
+            return self.session.request(method, url, allow_redirects=False, **content)
+        except RequestException as error:
+            raise https.unreachable(url, error) from error
 
 
 def read_metadata(document: Any) -> Cloud:
     """A cloud from its metadata document: one object, or a list of which the public cloud or the first counts.
 
     Raises:
-        KeyError, TypeError, IndexError: the document is none.
+        ValueError, KeyError, TypeError, IndexError, AttributeError: the document is none, or names an address without
+            TLS, over which no token may go.
     """
     if isinstance(document, list):
         document = next((entry for entry in document if entry.get("name") == "AzureCloud"), document[0])
     authentication = document["authentication"]
-    manager = document["resourceManager"].rstrip("/")
+    manager, authority = (url.rstrip("/") for url in (document["resourceManager"], authentication["loginEndpoint"]))
+    if not (manager.startswith("https://") and authority.startswith("https://")):
+        raise ValueError("an address without TLS")
     return Cloud(
         name=document.get("name", ""),
         resource_manager=manager,
-        authority=authentication["loginEndpoint"].rstrip("/"),
+        authority=authority,
         audience=(authentication.get("audiences") or [manager])[0],
     )
 
 
-def _unreachable(url: str, error: Exception) -> Failure:
-    host = urlsplit(url).hostname
-    detail = " ".join(str(error).split())
-    if "CERTIFICATE_VERIFY_FAILED" in detail:
-        return Failure(
-            f"the certificate that {host} presented is not trusted here",
-            "put its root into the file of SSL_CERT_FILE; if a proxy re-signs TLS, have it exempt Azure",
-        )
-    if "Tunnel connection failed: 407" in detail:
-        return ProxyRefusal(
-            f"the enterprise proxy asks for credentials on the way to {host}, or refuses these",
-            "mend the user and password of the proxy's URL (percent-encoded)",
-        )
-    return Failure(
-        f"{host} cannot be reached ({detail[:200]})", "check the proxy and the network, and run again", transient=True
-    )
-
-
-def _refused_login(detail: str) -> Failure:
-    first = " ".join(detail.split())[:200]
-    return Failure(
-        f"no token for Azure ({first})", "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"
-    )
-
-
-def _refused(method: str, resource_id: str, answer: Any) -> Refused:
-    code = ""
+def _document(answer: Response, url: str) -> dict[str, Any]:
+    if not answer.content:
+        return {}
     try:
-        error = answer.json()["error"]
-        code = str(error.get("code") or "")
-        detail = f"{code}: {error.get('message', '')}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        detail = f"status {answer.status_code}"
+        return dict(answer.json())
+    except (ValueError, TypeError):
+        raise Failure(
+            f"what answered for {urlsplit(url).hostname} is not Azure (its answer is no JSON)",
+            "check what serves this address here: a proxy's own page, for example",
+        ) from None
+
+
+def _error(answer: Response) -> Mapping[str, Any]:
+    """Azure's error; empty where the answer holds none."""
+    try:
+        return dict(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _code(answer: Response) -> str:
+    return str(_error(answer).get("code") or "")
+
+
+def _refused(method: str, resource_id: str, answer: Response) -> Refused:
+    error, code = _error(answer), _code(answer)
+    detail = f"{code}: {error.get('message', '')}" if error else f"status {answer.status_code}"
     cause = f"Azure refused {method} {resource_id} ({detail[:300]})"
-    status = int(answer.status_code)
+    status = answer.status_code
     about = resource_id, status, code
     if code == WRONG_TENANT:
         return Refused(cause, "log in to the subscription's tenant (`az login --tenant`, ARM_TENANT_ID)", *about)
     if status == 404:
         return Refused(cause, "check the id, and that the caller's login sees its subscription", *about)
-    if status in (401, 403):
+    if status == 401:
+        return Refused(cause, "log in again (`az login`), and check this machine's clock", *about)
+    if status == 403:
         return Refused(cause, "grant the caller this action, for example with the role of GatewayOperatorRole", *about)
     if status in (408, 429) or status >= 500:
         after = answer.headers.get("Retry-After", "")

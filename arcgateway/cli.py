@@ -329,13 +329,9 @@ def _tell(line: str) -> None:
 
 def _arm() -> Arm:
     """Azure for the login of the environment, or else that of `az`."""
-    import logging
-
     from arcgateway.arm import Arm
     from arcgateway.proxy import ProxySettings
 
-    # What azure-identity would write to standard error stands in the failure as well.
-    logging.getLogger("azure").addHandler(logging.NullHandler())
     return Arm(ProxySettings(), os.environ, lambda audience: _az().access_token(audience))
 
 

@@ -47,7 +47,7 @@ class Observer:
 
     def warm_up(self) -> None:
         """Import what requests need, while the caller goes on."""
-        self._crew.submit(_import_azure)
+        self._crew.submit(_import_clients)
 
     def look(self, cluster: ConnectedClusterId, traffic: ProxySettings) -> Future[Held]:
         """What Azure holds of a cluster. The future fails with a `Failure` where Azure does not say."""
@@ -103,8 +103,8 @@ def _token_of_az(audience: str, traffic: ProxySettings, env: Mapping[str, str]) 
     return AzureCli(env, traffic, None, Lifeline(), Redactor(()), lambda _line: None).access_token(audience)
 
 
-def _import_azure() -> None:
-    import azure.identity  # noqa: F401
+def _import_clients() -> None:
+    import msal  # noqa: F401
 
     import arcgateway.https  # noqa: F401
 

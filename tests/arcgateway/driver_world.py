@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import trustme
 
@@ -237,8 +238,15 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
                 world.logins.append(body.decode())
                 return self.answer(200, {"access_token": "arm-token", "expires_in": 3600, "token_type": "Bearer"})
             world.requests.append(f"{self.command} {path}")
+            if self.headers.get("Authorization") == "Bearer old-token":
+                return self.answer(401, {"error": {"code": "ExpiredAuthenticationToken", "message": "too old"}})
             if self.headers.get("Authorization") not in ("Bearer arm-token", "Bearer cli-token"):
                 return self.answer(401, {"error": {"code": "AuthenticationFailed", "message": "no token"}})
+            if path == "/pipeline":
+                asked = parse_qs(self.path.partition("?")[2])
+                return self.answer(200, {"value": f"of {asked['audience'][0]}"})
+            if path == "/none":
+                return self.answer(200, {"message": "not for this job"})
             if world.answers:
                 status, headers = world.answers.pop(0)
                 if status != 200:

@@ -55,6 +55,42 @@ def test_the_token_of_a_pipeline_and_that_of_az(scene: World, tmp_path: Path) ->
     assert asked == [f"https://{scene.host}"]
 
 
+def test_a_token_that_azure_takes_no_more_is_asked_for_anew_once(scene: World) -> None:
+    env = {name: value for name, value in scene.env.items() if name != "ARM_CLIENT_SECRET"}
+    tokens = ["old-token", "cli-token", "old-token", "old-token", "not asked for"]
+
+    def az(audience: str) -> dict[str, Any]:
+        return {"accessToken": tokens.pop(0), "expires_on": 4102444800}
+
+    assert Arm(ProxySettings(), env, az).get(CLUSTER, CLUSTERS)
+    with pytest.raises(Failure, match="log in again"):
+        Arm(ProxySettings(), env, az).get(CLUSTER, CLUSTERS)
+    assert tokens == ["not asked for"]
+
+
+def test_a_pipeline_asks_its_own_service_for_a_token(scene: World) -> None:
+    """The request carries the job's bearer, which the scene's service wants; what it answers is the assertion."""
+    pipeline = {"ARM_CLIENT_SECRET": "", "ACTIONS_ID_TOKEN_REQUEST_URL": f"https://{scene.host}/pipeline?job=1"}
+    arm = reader(scene, **pipeline, ACTIONS_ID_TOKEN_REQUEST_TOKEN="arm-token")
+    assert arm.caller == "client" and arm.get(CLUSTER, CLUSTERS)
+    assert parse_qs(scene.logins[0])["client_assertion"] == ["of api://AzureADTokenExchange"]
+    with pytest.raises(Failure, match="401"):
+        reader(scene, **pipeline, ACTIONS_ID_TOKEN_REQUEST_TOKEN="wrong").get(CLUSTER, CLUSTERS)
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"AZURE_FEDERATED_TOKEN_FILE": "/nowhere/token"}, "/nowhere/token cannot be read .*mend AZURE_FEDERATED"),
+        ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://{host}/none"}, "gave no token: allow the job"),
+    ],
+)
+def test_a_pipeline_without_a_token_is_told_so(scene: World, env: dict[str, str], words: str) -> None:
+    env = {name: value.replace("{host}", scene.host) for name, value in env.items()}
+    with pytest.raises(Failure, match=words):
+        reader(scene, ARM_CLIENT_SECRET="", ACTIONS_ID_TOKEN_REQUEST_TOKEN="arm-token", **env).get(CLUSTER, CLUSTERS)
+
+
 def test_without_a_metadata_host_it_is_the_public_cloud(scene: World) -> None:
     assert reader(scene, ARM_METADATA_HOSTNAME="").cloud == PUBLIC_CLOUD and PUBLIC_CLOUD.public
 
@@ -70,6 +106,8 @@ def test_metadata_in_either_form() -> None:
     assert read_metadata([one, public]).resource_manager == "https://arm.y"
     assert read_metadata([one]).authority == "https://login.x"
     assert not read_metadata({**one, "name": "AzureUSGovernment"}).public
+    with pytest.raises(ValueError, match="without TLS"):
+        read_metadata({**one, "resourceManager": "http://arm.x/"})
 
 
 @pytest.mark.parametrize(
