@@ -5,6 +5,7 @@ azure-core and azure-identity are imported where they are first used, as that ta
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from arcgateway.proxy import ProxySettings
 if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.credentials import AccessToken, TokenCredential
+    from azure.core.exceptions import ClientAuthenticationError
     from azure.core.rest import HttpRequest, HttpResponse
 
 CLUSTERS = "2025-08-01-preview"
@@ -26,9 +28,12 @@ GATEWAYS = "2024-07-31-preview"
 
 #: Azure's code for a login of one tenant and a subscription of another.
 WRONG_TENANT = "InvalidAuthenticationTokenTenant"
+#: Azure's code for a token whose time is over.
+EXPIRED_TOKEN = "ExpiredAuthenticationToken"  # noqa: S105
 
 _METADATA_VERSION = "2022-09-01"
 _SECONDS = 60
+_STATUS = re.compile(r"HTTP Error: (\d{3})")
 
 
 class Refused(Failure):
@@ -178,8 +183,11 @@ class Arm:
         _, client = self._open()
         try:
             answer = client.send_request(HttpRequest(method, url, **content))
+            if answer.status_code == 401 and _error(answer)[0] == EXPIRED_TOKEN:
+                # Its time was not over, or a new one would have been got: it was revoked, or a clock is wrong.
+                answer = self._log_in_again(client).send_request(HttpRequest(method, url, **content))
         except ClientAuthenticationError as error:
-            raise _refused_login(str(error)) from error
+            raise _refused_login(error) from error
         except AzureError as error:
             raise _unreachable(url, error) from error
         if not 200 <= answer.status_code < 300:
@@ -192,6 +200,17 @@ class Arm:
                 cloud = self._discover()
                 self._opened = cloud, self._client(cloud.resource_manager, self._authentication(cloud))
             return self._opened
+
+    def _log_in_again(
+        self, used: PipelineClient[HttpRequest, HttpResponse]
+    ) -> PipelineClient[HttpRequest, HttpResponse]:
+        """A client with a token of its own, in place of the one that was used."""
+        cloud, _ = self._open()
+        with self._lock:
+            assert self._opened is not None
+            if self._opened[1] is used:
+                self._opened = cloud, self._client(cloud.resource_manager, self._authentication(cloud))
+            return self._opened[1]
 
     def _client(self, base: str, policies: Iterable[Any]) -> PipelineClient[HttpRequest, HttpResponse]:
         from azure.core import PipelineClient
@@ -364,21 +383,31 @@ def _unreachable(url: str, error: Exception) -> Failure:
     )
 
 
-def _refused_login(detail: str) -> Failure:
-    first = " ".join(detail.split())[:200]
+def _refused_login(error: ClientAuthenticationError) -> Failure:
+    first = " ".join(str(error).split())[:200]
+    # MSAL tells the status of an outage in words alone.
+    status = error.status_code or int((_STATUS.search(first) or ("", "0"))[1])
+    if status == 429 or status >= 500:
+        return Failure(
+            f"no token for Azure ({first})", "the login service has an outage: run again later", transient=True
+        )
     return Failure(
         f"no token for Azure ({first})", "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"
     )
 
 
-def _refused(method: str, resource_id: str, answer: Any) -> Refused:
-    code = ""
+def _error(answer: Any) -> tuple[str, str]:
+    """Azure's code of an error, or "", and what it says."""
     try:
         error = answer.json()["error"]
         code = str(error.get("code") or "")
-        detail = f"{code}: {error.get('message', '')}"
+        return code, f"{code}: {error.get('message', '')}"
     except (ValueError, KeyError, TypeError, AttributeError):
-        detail = f"status {answer.status_code}"
+        return "", f"status {answer.status_code}"
+
+
+def _refused(method: str, resource_id: str, answer: Any) -> Refused:
+    code, detail = _error(answer)
     cause = f"Azure refused {method} {resource_id} ({detail[:300]})"
     status = int(answer.status_code)
     about = resource_id, status, code
@@ -386,7 +415,10 @@ def _refused(method: str, resource_id: str, answer: Any) -> Refused:
         return Refused(cause, "log in to the subscription's tenant (`az login --tenant`, ARM_TENANT_ID)", *about)
     if status == 404:
         return Refused(cause, "check the id, and that the caller's login sees its subscription", *about)
-    if status in (401, 403):
+    if status == 401:
+        login = "log in again (`az login`), or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"
+        return Refused(cause, f"{login}, and this machine's clock", *about)
+    if status == 403:
         return Refused(cause, "grant the caller this action, for example with the role of GatewayOperatorRole", *about)
     if status in (408, 429) or status >= 500:
         after = answer.headers.get("Retry-After", "")

@@ -30,6 +30,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from local_azure import CLUSTERS, GATEWAYS, GROUPS, SETTINGS, LocalAzure
 from microsoft_clients import credential, management
 
+from sandbox.azure.fault_kinds import KINDS, MATCHERS
 from sandbox.home import PROJECT
 
 GATEWAY_TYPE = "Microsoft.HybridCompute/gateways"
@@ -490,3 +491,29 @@ def test_the_command_says_what_is_wrong(azure: LocalAzure, tmp_path: Path) -> No
         cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert nobody.returncode == 1 and "start it with `python -m sandbox up`" in nobody.stderr
+
+
+def test_the_commands_of_the_page_work(azure: LocalAzure) -> None:
+    page = (PROJECT / "docs/sandbox.md").read_text("utf-8")
+    lines = re.findall(r"^python -m sandbox (fault .+)$", page, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        done = command(azure, *line.split())
+        assert done.returncode == 0, done.stderr
+    assert not listed(azure)
+
+
+def test_the_page_names_every_fault_and_setting_with_tests_that_there_are() -> None:
+    page = (PROJECT / "docs/sandbox.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)\|$", page, re.MULTILINE))
+    files = {name: (PROJECT / path).read_text("utf-8") for name, path in re.findall(r"`([FP])` is\s+`(.+?)`", page)}
+    for name, kind in KINDS.items():
+        tests = re.findall(r"`([FP])::(test_\w+)`", rows[name])
+        assert {file for file, _ in tests} == {"F", "P"}, f"{name} needs a test of a client and one of the product"
+        for setting in kind.settings:
+            assert setting.option in rows[name], f"{name} takes {setting.option}"
+    for file, test in re.findall(r"`([FP])::(test_\w+)`", page):
+        assert f"def {test}(" in files[file], test
+    for setting in MATCHERS:
+        option = "--method" if setting.name == "methods" else setting.option
+        assert f"`{option}`" in page, option
