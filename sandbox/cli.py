@@ -264,14 +264,22 @@ def _spinner(text: str) -> AbstractContextManager[object]:
     return Console(stderr=True, highlight=False).status(text)
 
 
+_TOLD = (
+    SandboxFailed,
+    AlreadyRunning,
+    MissingTool,
+    seed.SeedFailed,
+    plugin_choice.NoRealPlugins,
+    NotRunning,
+    Refused,
+)
+
+
 def run_command() -> None:
     """The command, with what a person can meet told in one sentence."""
     try:
         main(prog_name="python -m sandbox")
-    except (
-        *(SandboxFailed, AlreadyRunning, MissingTool, seed.SeedFailed, plugin_choice.NoRealPlugins),
-        *(NotRunning, Refused),
-    ) as error:
+    except _TOLD as error:
         sys.exit(f"Error: {error}")
     except OSError as error:
         sys.exit(f"Error: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from fnmatch import translate
 
-from sandbox.azure import faults, gateways, ids, login, lro
+from sandbox.azure import fault_definitions, faults, gateways, ids, login, lro
 from sandbox.azure.core import Azure, Call, Delivery, Ending, Reply, stamp
 from sandbox.azure.errors import ArmError, front_door, server_error, throttled, unauthenticated
 from sandbox.azure.faults import Fault, Request
@@ -46,7 +46,7 @@ def add(azure: Azure, definition: Json) -> Fault:
     Raises:
         ArmError: the definition is wrong, or there is nothing to strike.
     """
-    kind, settings = faults.read(definition, azure.clock.now())
+    kind, settings = fault_definitions.read(definition, azure.clock.now())
     with azure.store.transaction():
         struck = _delete_gateways(azure, settings["gateway"]) if kind == "gateway-deleted" else 0
         return faults.add(azure, kind, settings, struck)

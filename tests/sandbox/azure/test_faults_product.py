@@ -20,6 +20,7 @@ from arcgateway.proxy import ProxySettings
 
 GATEWAY_TYPE = "Microsoft.HybridCompute/gateways"
 CLUSTER_TYPE = "Microsoft.Kubernetes/connectedClusters"
+pytestmark = pytest.mark.long
 ALONE = {"ARC_ON_UNREACHABLE": "azure-only"}
 
 Set = Callable[..., None]
