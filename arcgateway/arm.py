@@ -301,7 +301,8 @@ def _refused(method: str, resource_id: str, answer: Response) -> Refused:
     if status == 404:
         return Refused(cause, "check the id, and that the caller's login sees its subscription", *about)
     if status == 401:
-        return Refused(cause, "log in again (`az login`), and check this machine's clock", *about)
+        login_again = "log in again (`az login`), or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"
+        return Refused(cause, f"{login_again}, and this machine's clock", *about)
     if status == 403:
         return Refused(cause, "grant the caller this action, for example with the role of GatewayOperatorRole", *about)
     if status in (408, 429) or status >= 500:

@@ -44,6 +44,12 @@ PATTERNS = (
         "run `az login`, or set ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET",
     ),
     Pattern(
+        r"AADSTS90024|AADSTS90033|temporarily_unavailable",
+        "the login service has an outage",
+        "run again later",
+        transient=True,
+    ),
+    Pattern(
         r"AADSTS7000215|AADSTS700016|AADSTS90002|AADSTS7000222|invalid_client",
         "Entra ID refuses the service principal",
         "renew its secret, and check ARM_TENANT_ID and ARM_CLIENT_ID",

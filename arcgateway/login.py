@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Of the public cloud: the one login service that can tell which others there are.
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 
+#: Errors of OAuth (RFC 6749, 4.1.2.1) that are none of the caller's; msal raises for answers of 500 and above.
+_PASSING = ("server_error", "temporarily_unavailable")
+
 #: Seconds before its end at which a token is no longer used.
 _MARGIN = 300
 
@@ -100,12 +103,15 @@ class Login:
                 http_client=self._open_session(self._authority),
             )
             answer = application.acquire_token_for_client([f"{self._audience}/.default"])
+        except msal.exceptions.MsalServiceError as error:
+            raise _refused(str(error), passes=True) from error
         except RequestException as error:
             raise https.unreachable(self._authority, error) from error
         except ValueError as error:
             raise _refused(str(error)) from error
         if "access_token" not in answer:
-            raise _refused(str(answer.get("error_description") or answer.get("error")))
+            detail = str(answer.get("error_description") or answer.get("error"))
+            raise _refused(detail, passes=answer.get("error") in _PASSING)
         return _Token(answer["access_token"], time.time() + float(answer["expires_in"]))
 
     def _assertion(self) -> str:
@@ -146,11 +152,11 @@ class Login:
             ) from None
 
 
-def _refused(detail: str) -> Failure:
-    first = " ".join(detail.split())[:200]
-    return Failure(
-        f"no token for Azure ({first})", "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET"
-    )
+def _refused(detail: str, *, passes: bool = False) -> Failure:
+    cause = f"no token for Azure ({' '.join(detail.split())[:200]})"
+    if passes:
+        return Failure(cause, "the login service has an outage: run again later", transient=True)
+    return Failure(cause, "run `az login`, or check ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET")
 
 
 def _has_credential(env: Mapping[str, str]) -> bool:

@@ -48,6 +48,10 @@ LAST_LOOK_SECONDS = 15.0
 #: How often what was written is compared with what is wanted before it is given up.
 ROUNDS = 3
 
+#: Seconds for which a write that Azure does not show yet is looked for before it is written again, and between two
+#: looks: reads can be older than a write.
+SHOWN_SECONDS, SHOWN_PAUSE = 20.0, 2.0
+
 #: Seconds between two looks at it; only the second one in a row that finds it so counts.
 HELM_PAUSE = 3.0
 
@@ -173,8 +177,8 @@ class Operations:
                 self._before_writing(wanted, seen, steps)
             adopted = False
             self._carry_out(planner, wanted, steps, seen)
-            seen = self._wait(self._patiently(self._look))
-            done, steps = steps, planner(wanted, seen)
+            seen, left = self._shown(planner, wanted)
+            done, steps = steps, left
             if steps == done and not _about_gateway(steps):
                 # What is only told to the agents, or kept in another form, must not be written over and over.
                 self._progress(f"{self._id.name}: done, though it is not shown back in the form it was given")
@@ -185,6 +189,29 @@ class Operations:
             f"Azure took the changes to {self._id.name} {ROUNDS} times and does not show them",
             "look at the cluster's activity log: something else may be changing it back",
         )
+
+    def _shown(self, planner: Planner, wanted: DriverSettings) -> tuple[Seen, Plan]:
+        """What there is after a write, and what is left to do; the association is given some time to show.
+
+        Raises:
+            Failure: it does not show, and the time is over.
+        """
+        limit, told = time.monotonic() + SHOWN_SECONDS, False
+        while True:
+            seen = self._wait(self._patiently(self._look))
+            steps = planner(wanted, seen)
+            later = time.monotonic() + SHOWN_PAUSE
+            if not steps or not _about_gateway(steps) or self._deadline > later > limit:
+                return seen, steps
+            if later > self._deadline:
+                raise Failure(
+                    f"Azure has taken the changes to {self._id.name} and does not show them",
+                    "run again: it goes on from there; where it stays so, look at the cluster's activity log",
+                )
+            if not told:
+                self._progress(f"waiting for Azure to show what was changed of {self._id.name}")
+                told = True
+            time.sleep(SHOWN_PAUSE)
 
     def _carry_out(self, planner: Planner, wanted: DriverSettings, steps: Plan, seen: Seen) -> None:
         """Do the steps; after a failure that may pass, look again, as part of them may have been done."""
@@ -218,11 +245,11 @@ class Operations:
             self._cluster().forget_release()
         else:
             self._progress(f"removing the resource that a stopped run has left of {name}")
-            self._arm.delete(str(self._id), arm.CLUSTERS)
+            self._delete_in_azure()
 
     def _disconnect(self, left: float) -> None:
         cluster = self._arm.get(str(self._id), arm.CLUSTERS)
-        agents = self._agents_or_none(cluster, lambda: self._arm.delete(str(self._id), arm.CLUSTERS))
+        agents = self._agents_or_none(cluster, self._delete_in_azure)
         if agents is None:
             return
         if cluster is None and (agents.absent or not self._ours(agents)):
@@ -280,6 +307,27 @@ class Operations:
             in_azure()
             self._progress(f"{self._id.name}: changed in Azure alone, the cluster is left as it is")
         return None
+
+    def _delete_in_azure(self) -> None:
+        """Delete the cluster's resource, and see it gone.
+
+        Raises:
+            Failure: Azure could not delete it, or did not in time.
+        """
+        self._arm.delete(str(self._id), arm.CLUSTERS)
+        while (cluster := self._arm.get(str(self._id), arm.CLUSTERS)) is not None:
+            state = (cluster.get("properties") or {}).get("provisioningState")
+            if state in prerequisites.ENDED_BADLY:
+                raise Failure(
+                    f"Azure could not delete {self._id}: it is {state}",
+                    "see the cause in its activity log, and run again",
+                )
+            if time.monotonic() + SHOWN_PAUSE > self._deadline:
+                raise Failure(
+                    f"Azure has not deleted {self._id} in time: it is {state}",
+                    "run again later; where it stays so, ask Azure's support to end the operation",
+                )
+            time.sleep(SHOWN_PAUSE)
 
     def _disable_in_azure(self, seen: Seen) -> None:
         assert seen.cluster is not None

@@ -37,6 +37,9 @@ RESOURCES, SUBSCRIPTIONS, PERMISSIONS = "2022-09-01", "2022-12-01", "2022-04-01"
 #: States of a provider with which Azure takes writes; `az connectedk8s` goes by the same.
 REGISTERED = ("Registered", "Registering")
 
+#: States that an operation leaves when it does not end well.
+ENDED_BADLY = ("Failed", "Canceled")
+
 #: What every connected cluster needs in its subscription (learn.microsoft.com/azure/azure-arc/kubernetes/
 #: quickstart-connect-cluster). The first has the type, and so knows the regions.
 CLUSTER_PROVIDERS = ("Microsoft.Kubernetes", "Microsoft.KubernetesConfiguration")
@@ -167,11 +170,13 @@ def _endpoint(arm: Arm, wanted: DriverSettings) -> str | None:
     properties = found.get("properties") or {}
     state = properties.get("provisioningState") or "Succeeded"
     if state != "Succeeded":
-        raise Failure(
-            f"the gateway {gateway} is {state}",
-            "wait until it is ready, and run again",
-            transient=state in ("Creating", "Accepted", "Updating"),
+        mend = (
+            "see the cause in its activity log, and deploy the gateway again"
+            if state in ENDED_BADLY
+            else "wait until it is ready, and run again"
         )
+        transient = state in ("Creating", "Accepted", "Updating")
+        raise Failure(f"the gateway {gateway} is {state}", mend, transient=transient)
     return str(wanted.gateway_endpoint or properties.get("gatewayEndpoint") or "")
 
 

@@ -18,7 +18,9 @@ import click
 import psutil
 
 from sandbox import plugin_choice, seed
+from sandbox.controls import NotRunning, Refused, ask
 from sandbox.environment import STACK, environment, exports, follow_stack_file, stack_file
+from sandbox.fault_command import fault
 from sandbox.home import PROJECT, Home, MissingTool
 from sandbox.supervisor import STATUS, AlreadyRunning, SandboxFailed, Supervisor, held, holder
 from sandbox.world import CLUSTERS
@@ -32,6 +34,9 @@ DOWN_LIMIT = 30.0
 @click.pass_context
 def main(context: click.Context, home: Path | None) -> None:
     context.obj = Home(home) if home else Home.default()
+
+
+main.add_command(fault)
 
 
 @main.command()
@@ -126,6 +131,8 @@ def status(home: Home, as_json: bool) -> None:
     console.print(table)
     for name in ("running", "arm", "proxy", "plugins"):
         console.print(f"{name:8} {found[name]}")
+    if found["faults"]:
+        console.print(f"{'faults':8} {', '.join(found['faults'])}: `python -m sandbox fault list` shows more")
 
 
 @main.command()
@@ -172,8 +179,17 @@ def _status(home: Home) -> dict[str, Any]:
         "arm": variables["SANDBOX_ARM_URL"],
         "proxy": f"{variables['SANDBOX_PROXY_URL']} ({proxies.proxy_kind(home)})",
         "plugins": plugin_choice.describe(home),
+        "faults": _faults(home),
         "services": services_now,
     }
+
+
+def _faults(home: Home) -> list[str]:
+    """The faults that can still strike, so that nobody hunts for their causes."""
+    try:
+        return [f"{one['id']} {one['kind']}" for one in ask(home, "GET", "/sandbox/faults")["value"] if one["active"]]
+    except NotRunning:
+        return []
 
 
 def _spawn(home: Home) -> None:
@@ -248,11 +264,22 @@ def _spinner(text: str) -> AbstractContextManager[object]:
     return Console(stderr=True, highlight=False).status(text)
 
 
+_TOLD = (
+    SandboxFailed,
+    AlreadyRunning,
+    MissingTool,
+    seed.SeedFailed,
+    plugin_choice.NoRealPlugins,
+    NotRunning,
+    Refused,
+)
+
+
 def run_command() -> None:
     """The command, with what a person can meet told in one sentence."""
     try:
         main(prog_name="python -m sandbox")
-    except (SandboxFailed, AlreadyRunning, MissingTool, seed.SeedFailed, plugin_choice.NoRealPlugins) as error:
+    except _TOLD as error:
         sys.exit(f"Error: {error}")
     except OSError as error:
         sys.exit(f"Error: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}")

@@ -17,9 +17,10 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from sandbox.azure import arm, control, dataplane, login, metadata, registry
+from sandbox.azure import arm, control, dataplane, delivery, fault_effects, faults, login, metadata, registry
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError
+from sandbox.azure.fault_kinds import Place
 from sandbox.azure.store import Store
 from sandbox.certificates import AZURE_NAMES, certificates
 from sandbox.home import PROJECT, Home
@@ -88,6 +89,9 @@ _HOSTS: dict[str, Part] = {
 }
 
 
+_PLACES: dict[Part, Place] = {arm.answer: "arm", _management: "arm", login.answer: "login"}
+
+
 class Server:
     """Turns HTTP into calls and replies into HTTP."""
 
@@ -104,6 +108,7 @@ class Server:
         if host.endswith(".servicebus.windows.net") and request.headers.get("Upgrade", "").lower() == "websocket":
             return await _socket(request)
         identifier = str(uuid.uuid4())
+        fault = None
         try:
             body = await _read(request)
             parameters: dict[str, str] = {}
@@ -111,7 +116,11 @@ class Server:
                 parameters.setdefault(name.lower(), value)
             headers = {name.lower(): value for name, value in request.headers.items()}
             call = Call(request.method, f"https://{authority}", path, parameters, headers, body, identifier)
-            reply = part_of(host, path)(self.azure, call)
+            part = part_of(host, path)
+            if self.azure.faults and part is not control.answer:
+                reply, fault = self._under_faults(part, call, host)
+            else:
+                reply = part(self.azure, call)
         except ArmError as error:
             reply = Reply(error.status, error.body, error.headers)
         except Exception:
@@ -133,7 +142,20 @@ class Server:
                 "agent": request.headers.get("User-Agent", "")[:120],
             }
         )
-        return _response(request, reply, identifier)
+        if fault:
+            self.azure.recent[-1]["fault"] = {"id": fault.id, "kind": fault.kind}
+        response = _response(request, reply, identifier)
+        return await delivery.send(request, response, reply.delivery) if reply.delivery else response
+
+    def _under_faults(self, part: Part, call: Call, host: str) -> tuple[Reply, faults.Fault | None]:
+        def proceed() -> Reply:
+            try:
+                return part(self.azure, call)
+            except ArmError as error:
+                return Reply(error.status, error.body, error.headers)
+
+        request = faults.Request(call, host, _PLACES.get(part, "other"))
+        return fault_effects.answer(self.azure, request, proceed)
 
 
 async def _read(request: web.BaseRequest) -> bytes:
@@ -195,6 +217,7 @@ def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Re
 async def serve(home: Home, charts: Path) -> None:
     """Serve until SIGINT or SIGTERM."""
     azure = Azure(home.identity, Store(home.folder("azure") / "azure.db"), charts)
+    faults.load(azure)
     files = certificates(home)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.chain, files.key)

@@ -234,7 +234,7 @@ def _delete(azure: Azure, call: Call, target: Target) -> Reply:
     found = azure.store.get(target.id)
     if found is None:
         return Reply(204)
-    azure.store.delete(target.id)
+    azure.store.delete(target.id, azure.clock.now())
     return Reply(200, found)
 
 

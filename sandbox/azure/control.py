@@ -1,13 +1,13 @@
 """The sandbox's own controls, below `/sandbox/` on its own address.
 
-Clock, length of operations, what arrived, further service principals, subscriptions of other tenants.
+Clock, length of operations, faults, what arrived, further service principals, subscriptions of other tenants.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sandbox.azure import catalogue, ids, lro, principals, subscriptions
+from sandbox.azure import catalogue, fault_effects, faults, ids, lro, principals, subscriptions
 from sandbox.azure.core import Azure, Call, Reply, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content, no_route
 
@@ -32,6 +32,13 @@ def answer(azure: Azure, call: Call) -> Reply:
             return Reply(200, azure.durations)
         case ("GET", "/sandbox/requests"):
             return Reply(200, {"value": list(azure.recent)})
+        case ("GET", "/sandbox/faults"):
+            return Reply(200, {"value": [fault.view(azure.clock.now()) for fault in azure.faults]})
+        case ("POST", "/sandbox/faults"):
+            return Reply(201, fault_effects.add(azure, call.document).view(azure.clock.now()))
+        case ("DELETE", path) if path == "/sandbox/faults" or path.startswith("/sandbox/faults/"):
+            faults.remove(azure, _number(path.removeprefix("/sandbox/faults").strip("/")))
+            return Reply(204)
         case ("POST", "/sandbox/principals"):
             made = principals.add(azure, expect(call.document.get("secret"), str, "secret"))
             return Reply(201, {"clientId": made, "objectId": principals.object_id(made)})
@@ -41,6 +48,12 @@ def answer(azure: Azure, call: Call) -> Reply:
         case _:
             raise no_route(call.method, call.path[:200])
     return Reply(200, {"now": stamp(azure.clock.now())})
+
+
+def _number(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit()):
+        raise ArmError(404, "FaultNotFound", f"'{text[:40]}' is no fault's number.")
+    return int(text[:18]) if text else None
 
 
 def _guid(call: Call, name: str) -> str:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sandbox.azure.errors import ArmError, invalid_content, missing_api_version
 from sandbox.azure.store import Json, Store
 from sandbox.home import Identity
+
+if TYPE_CHECKING:
+    from sandbox.azure.faults import Fault
 
 Kind = TypeVar("Kind")
 
@@ -25,6 +28,19 @@ class Principal:
 
     app_id: str
     object_id: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a long-running operation is to end, where it is not to succeed.
+
+    Attributes:
+        status: Failed or Canceled; "" for one that goes on for ever.
+        error: what the operation then shows.
+    """
+
+    status: str
+    error: Json | None = None
 
 
 @dataclass
@@ -40,6 +56,7 @@ class Call:
         body: as it came.
         request_id: of this request; also its correlation id unless the client set one.
         principal: who calls, once that is known.
+        ending: how the operation that this request begins is to end, where a fault says so.
     """
 
     method: str
@@ -50,6 +67,7 @@ class Call:
     body: bytes
     request_id: str
     principal: Principal = field(default=Principal("", ""))
+    ending: Ending | None = None
 
     @property
     def correlation_id(self) -> str:
@@ -95,6 +113,21 @@ class Call:
         return optional(self.document.get("properties"), dict, "properties")
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """How an answer goes out, where not at once and whole.
+
+    Attributes:
+        reset: not at all; the connection is reset instead.
+        first_byte: seconds before the first byte.
+        rate: bytes of the body a second.
+    """
+
+    reset: bool = False
+    first_byte: float = 0.0
+    rate: float = 0.0
+
+
 @dataclass
 class Reply:
     """One answer: `body` is sent as JSON unless it is bytes; None is no body."""
@@ -102,6 +135,7 @@ class Reply:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    delivery: Delivery | None = None
 
 
 class Clock:
@@ -142,6 +176,7 @@ class Azure:
         durations: seconds that operations take, where they differ from the table: by "TYPE:ACTION" in lower case.
         recent: the last requests, for people and tests that ask what arrived.
         next_due: when the next operation ends, on the sandbox's clock.
+        faults: those that are set, in the order in which they were added.
     """
 
     identity: Identity
@@ -151,6 +186,7 @@ class Azure:
     durations: dict[str, float] = field(init=False)
     recent: deque[Json] = field(default_factory=lambda: deque(maxlen=1000))
     next_due: float | None = field(init=False)
+    faults: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.store)

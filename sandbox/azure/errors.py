@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 
@@ -140,6 +141,45 @@ def no_registered_provider(
         f"The supported api-versions are '{', '.join(supported)}'. "
         f"The supported locations are '{', '.join(locations)}'.",
     )
+
+
+def throttled(subscription: str, reading: bool, seconds: int) -> ArmError:
+    """429 for a subscription whose requests are used up, in words of `learn.microsoft.com`'s throttling page."""
+    return ArmError(
+        429,
+        "SubscriptionRequestsThrottled",
+        f"Number of '{'read' if reading else 'write'}' requests for subscription '{subscription}' exceeded. Please try "
+        f"again after '{seconds}' seconds after additional tokens are available. Refer to "
+        "https://aka.ms/arm-throttling for additional information.",
+        {"Retry-After": str(seconds), f"x-ms-ratelimit-remaining-subscription-{'reads' if reading else 'writes'}": "0"},
+    )
+
+
+#: Errors of Azure's own: code and message by status, and the title of a front door's page.
+_OWN_ERRORS = {
+    500: ("InternalServerError", "Encountered internal server error."),
+    502: ("BadGateway", "The gateway did not receive a response from the resource provider."),
+    503: ("ServiceUnavailable", "The service is temporarily unavailable."),
+    504: ("GatewayTimeout", "The gateway did not receive a response from the resource provider within its time."),
+}
+
+
+def server_error(status: int, subscription: str, request: str) -> ArmError:
+    """500, 502, 503 or 504 in the Resource Manager's words."""
+    code, message = _OWN_ERRORS[status]
+    return ArmError(
+        status,
+        code,
+        f"{message} Diagnostic information: subscription id '{subscription}', tracking id '{request}', "
+        f"request correlation id '{request}'.",
+    )
+
+
+def front_door(status: int) -> bytes:
+    """The page of a front door for the same."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    page = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
+    return page.encode()
 
 
 def no_route(method: str, path: str) -> ArmError:

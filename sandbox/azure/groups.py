@@ -102,7 +102,8 @@ def delete(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     if operation is None:
         old["properties"]["provisioningState"] = "Deleting"
         azure.store.rewrite(old)
-        operation = lro.begin(azure, old, "delete", azure.durations.get(f"{KIND}:delete".lower(), DELETION))
+        seconds = azure.durations.get(f"{KIND}:delete".lower(), DELETION)
+        operation = lro.begin(azure, old, "delete", seconds, call.ending)
     prefix = f"{call.base}/subscriptions/{azure.identity.subscription_id}"
     location = f"{prefix}/operationresults/{operation.id}?api-version={call.api_version}"
     return Reply(202, None, {"Location": location, "Retry-After": lro.wait()})

@@ -28,12 +28,12 @@ def answer(azure: Azure, call: Call) -> Reply:
     if found is None:
         return Reply(
             404,
-            _problem("AADSTS900144", "invalid_request", f"The address {call.path[:200]} is none of the login service."),
+            problem("AADSTS900144", "invalid_request", f"The address {call.path[:200]} is none of the login service."),
         )
     verbs, params = found
     handler = verbs.get(call.method)
     if handler is None:
-        return Reply(405, _problem("AADSTS900561", "invalid_request", "The endpoint does not take this HTTP method."))
+        return Reply(405, problem("AADSTS900561", "invalid_request", "The endpoint does not take this HTTP method."))
     return handler(azure, call, params)
 
 
@@ -137,7 +137,7 @@ def _token(azure: Azure, form: Mapping[str, str], tenant: str, audience: str, ve
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
             "not the client secret ID."
         )
-        return Reply(401, _problem("AADSTS7000215", "invalid_client", f"{message} Secret for app '{client}'."))
+        return Reply(401, problem("AADSTS7000215", "invalid_client", f"{message} Secret for app '{client}'."))
     token, now = tokens.issue(azure, audience, client)
     answer: Json = {
         "token_type": "Bearer",
@@ -182,10 +182,11 @@ def _unknown_tenant(tenant: str) -> Reply:
 
 
 def _refuse(code: str, error: str, message: str) -> Reply:
-    return Reply(400, _problem(code, error, message))
+    return Reply(400, problem(code, error, message))
 
 
-def _problem(code: str, error: str, message: str) -> Json:
+def problem(code: str, error: str, message: str) -> Json:
+    """The document of an error as Entra answers with it."""
     trace, now = str(uuid.uuid4()), stamp(time.time())
     return {
         "error": error,

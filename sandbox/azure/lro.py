@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Mapping
 
 from sandbox.azure import catalogue
-from sandbox.azure.core import Azure, Call, Reply, stamp
+from sandbox.azure.core import Azure, Call, Ending, Reply, stamp
 from sandbox.azure.errors import ArmError
-from sandbox.azure.store import Json, Operation
+from sandbox.azure.store import NEVER, Json, Operation
 
-#: The part of an operation's time for which it only waits its turn.
-QUEUED = 0.2
+#: The part of an operation's time for which it only waits its turn, and the most seconds.
+QUEUED, QUEUED_AT_MOST = 0.2, 120.0
 
 #: Status addresses, whose last two words differ between providers.
 _ADDRESSES = {
@@ -24,11 +24,26 @@ _USUAL = (
 )
 
 
-def begin(azure: Azure, document: Json, action: str, seconds: float) -> Operation:
-    """Start an operation on a stored resource; it ends `seconds` from now on the sandbox's clock."""
+def begin(azure: Azure, document: Json, action: str, seconds: float, ending: Ending | None) -> Operation:
+    """Start an operation on a stored resource; it ends `seconds` from now on the sandbox's clock.
+
+    Args:
+        azure: the service.
+        document: the resource.
+        action: create, update or delete.
+        seconds: how long it takes.
+        ending: how it ends; None for well.
+    """
     now = azure.clock.now()
     operation = Operation(
-        str(uuid.uuid4()), document["id"].lower(), action, now, now + seconds, "Succeeded", None, False
+        id=str(uuid.uuid4()),
+        resource=document["id"].lower(),
+        action=action,
+        started=now,
+        due=NEVER if ending and not ending.status else now + seconds,
+        status=(ending and ending.status) or "Succeeded",
+        error=ending.error if ending else None,
+        done=False,
     )
     azure.store.add_operation(operation)
     if azure.next_due is None or operation.due < azure.next_due:
@@ -44,14 +59,14 @@ def settle(azure: Azure) -> None:
     with azure.store.transaction():
         for operation in azure.store.due_operations(now):
             document = azure.store.get(operation.resource)
-            if document and operation.action == "delete":
-                azure.store.delete(operation.resource)
+            if document and operation.action == "delete" and operation.status == "Succeeded":
+                azure.store.delete(operation.resource, now)
             elif document:
                 document.setdefault("properties", {})["provisioningState"] = operation.status
                 if operation.status == "Succeeded":
                     catalogue.of(document["type"]).complete(document)
                 azure.store.rewrite(document)
-            azure.store.finish_operation(operation.id, operation.status)
+            azure.store.finish_operation(operation.id, operation.status, now)
     azure.next_due = azure.store.next_due()
 
 
@@ -79,7 +94,7 @@ def status_of(azure: Azure, operation: Operation) -> str:
     """The state that an operation is in now."""
     if operation.done:
         return operation.status
-    waiting = QUEUED * (operation.due - operation.started)
+    waiting = min(QUEUED * (operation.due - operation.started), QUEUED_AT_MOST)
     return "Queued" if azure.clock.now() - operation.started < waiting else "InProgress"
 
 
@@ -99,11 +114,18 @@ def get_status(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
 
 
 def get_result(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
-    """202 while the operation goes on, then what it made."""
+    """202 while the operation goes on, then what it made, or its error.
+
+    Raises:
+        ArmError: there is no such operation, or it has failed.
+    """
     operation = _find(azure, params["operation"])
     if not operation.done:
         here = f"{call.base}{call.path}?api-version={call.api_version}"
         return Reply(202, None, {"Location": here, "Retry-After": wait()})
+    if operation.error:
+        # Not 5xx: clients would take that for a failure of the question, and ask again.
+        raise ArmError(409, operation.error["code"], operation.error["message"])
     document = azure.store.get(operation.resource)
     if document is None:
         # ARM ends the deletion of a group with 200; resource providers end theirs with 204.

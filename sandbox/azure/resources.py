@@ -129,15 +129,16 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
     operation = azure.store.pending_operation(old["id"])
     if operation is None or operation.action != "delete":
         seconds = _seconds(azure, kind, "delete")
-        if not seconds:
-            azure.store.delete(old["id"])
+        ending = call.ending if kind.states else None
+        if not seconds and ending is None:
+            azure.store.delete(old["id"], azure.clock.now())
             return Reply(200)
         if operation:
-            azure.store.finish_operation(operation.id, "Canceled")
+            azure.store.finish_operation(operation.id, "Canceled", azure.clock.now())
         if kind.states:
             old["properties"]["provisioningState"] = kind.states["delete"]
             azure.store.rewrite(old)
-        operation = lro.begin(azure, old, "delete", seconds)
+        operation = lro.begin(azure, old, "delete", seconds, ending)
     return Reply(202, kind.view(azure, old, call.api_version), lro.headers(call, old, operation))
 
 
@@ -184,7 +185,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
     action = pending.action if pending else "update" if old else "create"
     # A PATCH is done at once: the service answers 200 with what it stored.
     seconds = 0.0 if call.method == "PATCH" else _seconds(azure, kind, action)
-    running = pending is not None or seconds > 0
+    ending = call.ending if kind.states else None
+    running = pending is not None or seconds > 0 or ending is not None
     if kind.states:
         document["properties"]["provisioningState"] = kind.states[action] if running else "Succeeded"
     if not running:
@@ -200,7 +202,7 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
     body = kind.view(azure, document, call.api_version)
     if not running:
         return Reply(status, body)
-    operation: Operation = pending or lro.begin(azure, document, action, seconds)
+    operation: Operation = pending or lro.begin(azure, document, action, seconds, ending)
     return Reply(status, body, lro.headers(call, document, operation))
 
 

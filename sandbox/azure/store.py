@@ -15,6 +15,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+#: When what never ends is due: a time that can be written all the same.
+NEVER = 253402300799.0
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
     id TEXT PRIMARY KEY, type TEXT NOT NULL, subscription TEXT NOT NULL, grp TEXT NOT NULL, scope TEXT NOT NULL,
@@ -35,6 +38,8 @@ CREATE INDEX IF NOT EXISTS activity_at ON activity (subscription, at);
 CREATE INDEX IF NOT EXISTS activity_grp ON activity (subscription, grp, at);
 CREATE INDEX IF NOT EXISTS activity_resource ON activity (subscription, resource, at);
 CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fault_requests (
+    fault INTEGER, request TEXT, seen INTEGER NOT NULL, PRIMARY KEY (fault, request)) WITHOUT ROWID;
 """
 
 
@@ -93,6 +98,15 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
+    @contextmanager
+    def discarded(self) -> Iterator[None]:
+        """A transaction of which nothing stays."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
     def get(self, identifier: str) -> Json | None:
         """The document with this id, in any case."""
         row = self._db.execute("SELECT body FROM resources WHERE id = ?", (identifier.lower(),)).fetchone()
@@ -117,11 +131,17 @@ class Store:
         """Store a changed document that is there already."""
         self._db.execute("UPDATE resources SET body = ? WHERE id = ?", (json.dumps(document), document["id"].lower()))
 
-    def delete(self, identifier: str) -> None:
-        """Remove a resource and all that hangs under its id."""
+    def delete(self, identifier: str, now: float) -> None:
+        """Remove a resource and all that hangs under its id; their operations are canceled."""
         key = identifier.lower()
         # "0" follows "/" in ASCII: the range is what begins with the id and a slash.
-        self._db.execute("DELETE FROM resources WHERE id = ? OR (id > ? AND id < ?)", (key, key + "/", key + "0"))
+        span = (key, key + "/", key + "0")
+        self._db.execute("DELETE FROM resources WHERE id = ? OR (id > ? AND id < ?)", span)
+        self._db.execute(
+            "UPDATE operations SET done = 1, status = 'Canceled', due = ? "
+            "WHERE NOT done AND (resource = ? OR (resource > ? AND resource < ?))",
+            (now, *span),
+        )
 
     def in_scope(self, scope: str, kind: str, after: str, limit: int) -> Page:
         """Resources of a type directly under a group, a subscription or a resource."""
@@ -167,9 +187,15 @@ class Store:
             ),
         )
 
-    def finish_operation(self, identifier: str, status: str) -> None:
-        """Mark an operation as ended with a status."""
-        self._db.execute("UPDATE operations SET done = 1, status = ? WHERE id = ?", (status, identifier))
+    def finish_operation(self, identifier: str, status: str, now: float) -> None:
+        """Mark an operation as ended with a status, now or when it was due."""
+        self._db.execute(
+            "UPDATE operations SET done = 1, status = ?, due = min(due, ?) WHERE id = ?", (status, now, identifier)
+        )
+
+    def end_endless(self, now: float) -> None:
+        """Let operations that would never end be due now."""
+        self._db.execute("UPDATE operations SET due = ? WHERE NOT done AND due = ?", (now, NEVER))
 
     def operation(self, identifier: str) -> Operation | None:
         """One operation."""
@@ -232,6 +258,18 @@ class Store:
         rows = self._db.execute(query, (*values, limit + 1)).fetchall()
         more = int(rows[limit - 1][0]) if len(rows) > limit else None
         return [(at, json.loads(body)) for _, at, body in rows[:limit]], more
+
+    def occurrence(self, fault: int, request: str) -> int:
+        """How often a request has now met a fault, counting this time."""
+        query = (
+            "INSERT INTO fault_requests VALUES (?, ?, 1) "
+            "ON CONFLICT (fault, request) DO UPDATE SET seen = seen + 1 RETURNING seen"
+        )
+        return int(self._db.execute(query, (fault, request)).fetchall()[0][0])
+
+    def forget_occurrences(self, fault: int) -> None:
+        """Forget which requests have met a fault."""
+        self._db.execute("DELETE FROM fault_requests WHERE fault = ?", (fault,))
 
     def setting(self, key: str, default: Any) -> Any:
         """A value of the sandbox's own."""

@@ -27,6 +27,7 @@ from arcgateway.redaction import Redactor
         ),
         ("ERROR: Unable to install helm release: Error: timed out waiting for the condition", True, "ready in time"),
         ("ERROR: (InternalServerError) oops", True, "error of its own"),
+        ("ERROR: AADSTS90033: A transient error has occurred. Please try again.", True, "login service has an outage"),
         ("ERROR: (AuthorizationFailed) The client 'x' does not have authorization to perform action", False, "may not"),
         ("ERROR: 'connectedk8s' is misspelled or not recognized by the system.", False, "no connectedk8s extension"),
         ("ERROR: (ResourceGroupNotFound) Resource group 'rg' could not be found.", False, "resource group"),

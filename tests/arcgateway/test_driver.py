@@ -191,7 +191,7 @@ def test_connect_without_a_gateway_ends_an_association(scene: World) -> None:
         ({"identity": ["11111111-2222-3333-4444-555555555555", "rg", "else"]}, "is connected as", "kubeContext"),
         ({"release": None, "identity": None}, "has no Arc agents", "kubeContext"),
         ({"gateway": None}, "there is no gateway", "create it first"),
-        ({"gateway": {"state": "Failed"}}, "is Failed", "wait until it is ready"),
+        ({"gateway": {"state": "Failed"}}, "is Failed", "deploy the gateway again"),
     ],
 )
 def test_associate_refuses_before_it_writes(scene: World, prepare: dict[str, Any], cause: str, mend: str) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from local_azure import LocalAzure
+
+# The driver's fake cluster is also used here, between the driver and a local Azure.
+sys.path.append(str(Path(__file__).parents[2] / "arcgateway"))
 
 
 @pytest.fixture

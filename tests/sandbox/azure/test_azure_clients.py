@@ -18,19 +18,9 @@ from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.hybridkubernetes import models as kubernetes
 from azure.mgmt.resource.resources import ResourceManagementClient
 from local_azure import LocalAzure, Router
+from microsoft_clients import credential, management
 
 Make = Callable[[type[Any]], Any]
-
-
-def credential(azure: LocalAzure, **other: str) -> ClientSecretCredential:
-    identity = azure.identity
-    values = {"tenant_id": identity.tenant_id, "client_id": identity.client_id, "client_secret": identity.client_secret}
-    return ClientSecretCredential(
-        **(values | other),
-        authority=azure.url,
-        disable_instance_discovery=True,
-        connection_verify=azure.bundle,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +28,7 @@ def client(azure: LocalAzure) -> Iterator[Make]:
     made: list[Any] = []
 
     def make(kind: type[Any]) -> Any:
-        made.append(
-            kind(
-                credential(azure),
-                azure.identity.subscription_id,
-                base_url=azure.url,
-                credential_scopes=[f"{azure.url}/.default"],
-                connection_verify=azure.bundle,
-                polling_interval=1,
-            )
-        )
+        made.append(management(azure, kind))
         return made[-1]
 
     yield make
