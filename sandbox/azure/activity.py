@@ -101,7 +101,7 @@ def values(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
                 400, "BadRequest", f"The property '{match[1]}' of '$filter' is none that events are found by."
             )
     after, limit = page_bounds(call)
-    before = int(after) if after.isascii() and after.isdigit() else sys.maxsize
+    before = int(after[:18]) if after.isascii() and after.isdigit() else sys.maxsize
     found, more = azure.store.events(azure.identity.subscription_id, group, resource, (first, last), before, limit)
     items = [_event(azure, at, kept) for at, kept in found]
     shown = [item for item in items if all(_property(item, name) == value for name, value in further.items())]

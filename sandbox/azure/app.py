@@ -17,15 +17,13 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from sandbox.azure import arm, control, dataplane, login, metadata, registry
+from sandbox.azure import arm, control, dataplane, login, metadata, registry, transport
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError
 from sandbox.azure.store import Store
 from sandbox.certificates import AZURE_NAMES, certificates
 from sandbox.home import PROJECT, Home
 
-#: ARM's own limit; a client that sends more gets 413.
-MAX_BODY = 4 * 1024 * 1024
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -91,8 +89,9 @@ _HOSTS: dict[str, Part] = {
 class Server:
     """Turns HTTP into calls and replies into HTTP."""
 
-    def __init__(self, azure: Azure) -> None:
+    def __init__(self, azure: Azure, patience: float) -> None:
         self.azure = azure
+        self.patience = patience
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -105,7 +104,7 @@ class Server:
             return await _socket(request)
         identifier = str(uuid.uuid4())
         try:
-            body = await _read(request)
+            body = await transport.read(request, self.patience)
             parameters: dict[str, str] = {}
             for name, value in parse_qsl(query, keep_blank_values=True):
                 parameters.setdefault(name.lower(), value)
@@ -134,27 +133,6 @@ class Server:
             }
         )
         return _response(request, reply, identifier)
-
-
-async def _read(request: web.BaseRequest) -> bytes:
-    if not request.body_exists:
-        return b""
-    length = request.content_length
-    chunks: list[bytes] = []
-    size = 0
-    if length is None or length <= MAX_BODY:
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > MAX_BODY:
-                break
-            chunks.append(chunk)
-        else:
-            return b"".join(chunks)
-    raise ArmError(
-        413,
-        "RequestContentTooLarge",
-        f"The request content size exceeds the maximum size of {MAX_BODY // 1024 // 1024} MB.",
-    )
 
 
 async def _socket(request: web.BaseRequest) -> web.StreamResponse:
@@ -187,28 +165,30 @@ def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Re
         body = _ENCODER.encode(reply.body).encode()
         headers["Content-Type"] = "application/json; charset=utf-8"
     response = web.Response(status=reply.status, body=body, headers=headers)
-    if reply.status == 413:
+    if not request.content.is_eof():
+        # What is left of a body that was not read is no request.
         response.force_close()
     return response
 
 
-async def serve(home: Home, charts: Path) -> None:
-    """Serve until SIGINT or SIGTERM."""
+async def serve(home: Home, charts: Path, patience: float = transport.PATIENCE) -> None:
+    """Serve until SIGINT or SIGTERM; a handshake or a body that does not end within `patience` seconds is cut off."""
     azure = Azure(home.identity, Store(home.folder("azure") / "azure.db"), charts)
     files = certificates(home)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.chain, files.key)
-    server = web.Server(Server(azure).handle, access_log=None, keepalive_timeout=75)
-    runner = web.ServerRunner(server)
-    await runner.setup()
-    await web.TCPSite(
-        runner, "127.0.0.1", home.port("azure"), ssl_context=context, shutdown_timeout=1, backlog=512
-    ).start()
+    loop = asyncio.get_running_loop()
+    server = transport.Listener(Server(azure, patience).handle, patience)
+    listener = await loop.create_server(
+        server, "127.0.0.1", home.port("azure"), ssl=context, backlog=512, ssl_handshake_timeout=patience
+    )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, stop.set)
     await stop.wait()
-    await runner.cleanup()
+    listener.close()
+    server.pre_shutdown()
+    await server.shutdown(1)
     azure.store.close()
 
 

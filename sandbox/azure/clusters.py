@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
+from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ SINCE = {
     "arcAgentProfile": "2023-11-01-preview",
     "aadProfile": "2023-11-01-preview",
 }
-#: Kinds of the properties that a client sends.
-_KINDS: dict[str, type] = {
+#: What a client sends.
+SHAPE: Shape = {
     "agentPublicKeyCertificate": str,
     "distribution": str,
     "distributionVersion": str,
@@ -49,12 +49,17 @@ _KINDS: dict[str, type] = {
     "privateLinkState": str,
     "privateLinkScopeResourceId": str,
     "azureHybridBenefit": str,
-    "aadProfile": dict,
-    "arcAgentProfile": dict,
-    "securityProfile": dict,
-    "oidcIssuerProfile": dict,
-    "gateway": dict,
-    "arcAgentryConfigurations": list,
+    "aadProfile": {"enableAzureRBAC": bool, "adminGroupObjectIDs": [str], "tenantID": str},
+    "arcAgentProfile": {
+        "desiredAgentVersion": str,
+        "agentAutoUpgrade": str,
+        "agentErrors": [dict],
+        "systemComponents": [{"type": str, "userSpecifiedVersion": str, "majorVersion": int}],
+    },
+    "securityProfile": {"workloadIdentity": {"enabled": bool}},
+    "oidcIssuerProfile": {"enabled": bool, "selfHostedIssuerUrl": str},
+    "gateway": {"enabled": bool, "resourceId": str},
+    "arcAgentryConfigurations": [{"feature": str, "settings": {"*": str}, "protectedSettings": {"*": str}}],
 }
 #: Seconds without a heartbeat after which a cluster counts as offline, and as expired.
 OFFLINE, EXPIRED = 15 * 60, 45 * 86400
@@ -68,9 +73,7 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
     """
     given = call.properties
     before = old["properties"] if old else {}
-    for name, value in given.items():
-        if name in _KINDS and value is not None:
-            expect(value, _KINDS[name], f"properties.{name}")
+    conform(given, SHAPE, "properties")
     if call.method == "PATCH":
         made = {**before, **{name: value for name, value in given.items() if name in PATCHABLE}}
     else:
@@ -78,8 +81,6 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
         hidden = (name for name, since in SINCE.items() if _day(call.api_version) < _day(since))
         kept = {name: before[name] for name in hidden if name in before}
         made = {"azureHybridBenefit": "NotApplicable", "privateLinkState": "Disabled", **kept, **given}
-    if made.get("gateway") is not None:
-        expect(made["gateway"].get("enabled", False), bool, "properties.gateway.enabled")
     if made.get("arcAgentryConfigurations"):
         made["arcAgentryConfigurations"] = _configurations(made["arcAgentryConfigurations"], before)
     profile = {"agentAutoUpgrade": "Enabled", "agentErrors": [], **(made.get("arcAgentProfile") or {})}
@@ -194,10 +195,7 @@ def _configurations(given: list[Any], before: Json) -> list[Json]:
     }
     made = []
     for one in given:
-        expect(one, dict, "properties.arcAgentryConfigurations[]")
         expect(one.get("feature"), str, "properties.arcAgentryConfigurations[].feature")
-        for part in ("settings", "protectedSettings"):
-            optional(one.get(part), dict, f"properties.arcAgentryConfigurations[].{part}")
         if "protectedSettings" not in one and one["feature"] in kept:
             one = {**one, "protectedSettings": kept[one["feature"]]}
         made.append(one)

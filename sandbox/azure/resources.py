@@ -6,7 +6,7 @@ import uuid
 
 from sandbox.azure import catalogue, ids, lro, subscriptions
 from sandbox.azure.catalogue import ResourceType
-from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
+from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, optional, stamp
 from sandbox.azure.errors import (
     ArmError,
     group_not_found,
@@ -25,6 +25,16 @@ MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 #: What a request may not set, and what is set apart from the rest.
 _OWN = frozenset(("id", "name", "type", "systemData", "location", "tags", "properties", "identity"))
+#: The rest, as ARM knows it for every type. Types of the table have no other.
+_ENVELOPE: dict[str, Shape] = {
+    "kind": str,
+    "managedBy": str,
+    "plan": dict,
+    "sku": dict,
+    "extendedLocation": dict,
+    "zones": [str],
+    "identity": {"type": str},
+}
 
 
 def handle(azure: Azure, call: Call, target: Target) -> Reply:
@@ -98,7 +108,7 @@ def put(azure: Azure, call: Call, target: Target) -> Reply:
         "type": kind.name,
         **({"location": location} if location else {}),
         **({"tags": _tags(call.document)} if kind.tracked or call.document.get("tags") is not None else {}),
-        **{key: value for key, value in call.document.items() if key not in _OWN},
+        **_further(call, kind),
         **_identity(azure, call, kind, old),
         "properties": properties,
     }
@@ -109,7 +119,7 @@ def patch(azure: Azure, call: Call, target: Target) -> Reply:
     """Change parts: tags are replaced as a whole, properties as the type has it."""
     kind = catalogue.of(target.kind)
     old = _existing(azure, kind, target)
-    document = {**old, **{key: value for key, value in call.document.items() if key not in _OWN}}
+    document = {**old, **_further(call, kind)}
     if "tags" in call.document:
         document["tags"] = _tags(call.document)
     if call.document.get("identity") is not None:
@@ -234,8 +244,10 @@ def _container(azure: Azure, target: Target) -> str:
     group = _check_group(azure, target)
     container = target.container
     if "/providers/" not in container.lower():
-        if group:
+        if group and container.count("/") == 4:
             return str(group["id"])
+        if container.count("/") not in (0, 2):
+            raise no_route("PUT", container[:200])
         return f"/subscriptions/{azure.identity.subscription_id}" if target.subscription else ""
     found = azure.store.get(container)
     if found is None:
@@ -288,11 +300,18 @@ def _tags(document: Json) -> Json:
     return tags
 
 
+def _further(call: Call, kind: ResourceType) -> Json:
+    conform(call.document, _ENVELOPE, "")
+    names = call.document.keys() - _OWN
+    if kind.versions:
+        names &= _ENVELOPE.keys()
+    return {name: call.document[name] for name in names}
+
+
 def _identity(azure: Azure, call: Call, kind: ResourceType, old: Json | None) -> Json:
     given = call.document.get("identity")
     if given is None:
         return {}
-    expect(given, dict, "identity")
     if not kind.identity or str(given.get("type", "")).lower() != "systemassigned":
         return {"identity": given}
     before = (old or {}).get("identity") or {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.azure.core import Azure, Call, expect
+from sandbox.azure.core import Azure, Call, Shape, conform
 from sandbox.azure.errors import invalid_content
 
 if TYPE_CHECKING:
     from sandbox.azure.ids import Target
     from sandbox.azure.store import Json
 
+_SHAPE: Shape = {"publicNetworkAccess": str}
 ACCESS = ("Enabled", "Disabled", "SecuredByPerimeter")
 
 
@@ -23,11 +24,8 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
     """
     given = call.properties
     before = old["properties"] if old else {}
-    access = expect(
-        given.get("publicNetworkAccess") or before.get("publicNetworkAccess", "Disabled"),
-        str,
-        "properties.publicNetworkAccess",
-    )
+    conform(given, _SHAPE, "properties")
+    access = given.get("publicNetworkAccess") or before.get("publicNetworkAccess", "Disabled")
     if access not in ACCESS:
         raise invalid_content(f"'{access}' is none of {', '.join(ACCESS)}. Path 'properties.publicNetworkAccess'")
     return {
