@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,10 @@ SHAPE: Shape = {
     "gateway": {"enabled": bool, "resourceId": str},
     "arcAgentryConfigurations": [{"feature": str, "settings": {"*": str}, "protectedSettings": {"*": str}}],
 }
+#: Where the service publishes a cluster's keys.
+ISSUER = "https://oidcdiscovery-sandbox.azurefd.net/{}/"
+#: Kinds of clusters that are known through a cloud's connector, without agents of their own.
+AGENTLESS = ("AWS", "GCP")
 #: Seconds without a heartbeat after which a cluster counts as offline, and as expired.
 OFFLINE, EXPIRED = 15 * 60, 45 * 86400
 
@@ -83,8 +88,12 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
         made = {"azureHybridBenefit": "NotApplicable", "privateLinkState": "Disabled", **kept, **given}
     if made.get("arcAgentryConfigurations"):
         made["arcAgentryConfigurations"] = _configurations(made["arcAgentryConfigurations"], before)
+    made["aadProfile"] = made.get("aadProfile") or {}
     profile = {"agentAutoUpgrade": "Enabled", "agentErrors": [], **(made.get("arcAgentProfile") or {})}
     made["arcAgentProfile"] = profile
+    if (made.get("oidcIssuerProfile") or {}).get("enabled"):
+        issuer = (before.get("oidcIssuerProfile") or {}).get("issuerUrl") or ISSUER.format(uuid.uuid4())
+        made["oidcIssuerProfile"] = {**made["oidcIssuerProfile"], "issuerUrl": issuer}
     for name in READ_ONLY:
         made.pop(name, None)
         if name in before:
@@ -109,14 +118,15 @@ def view(azure: Azure, document: Json, version: str) -> Json:
             {key: value for key, value in one.items() if key != "protectedSettings"}
             for one in shown["arcAgentryConfigurations"]
         ]
-    shown["connectivityStatus"] = _connectivity(document["properties"].get("lastConnectivityTime"), azure.clock.now())
+    shown["connectivityStatus"] = _connectivity(document, azure.clock.now())
     return {**document, "properties": shown}
 
 
 def credential(azure: Azure, call: Call, document: Json) -> Reply:
     """The kubeconfig of the cluster-connect proxy: enough for a client to read, not to connect."""
     wanted = call.document if call.body else {}
-    if expect(wanted.get("authenticationMethod", "Token"), str, "authenticationMethod") not in ("Token", "AAD"):
+    conform(wanted, {"authenticationMethod": str, "clientProxy": bool}, "")
+    if wanted.get("authenticationMethod", "Token") not in ("Token", "AAD"):
         raise invalid_content("'authenticationMethod' is none of Token, AAD")
     name = document["name"]
     config = {
@@ -127,23 +137,20 @@ def credential(azure: Azure, call: Call, document: Json) -> Reply:
         "current-context": name,
         "users": [{"name": name, "user": {"token": ""}}],
     }
-    expires = int(azure.clock.now()) + 3600
-    return Reply(
-        200,
-        {
-            "hybridConnectionConfig": {
-                "expirationTime": expires,
-                "hybridConnectionName": f"{KIND.lower()}/{name}/{expires}",
-                "relay": "azgnrelay-sandbox",
-                "relayTid": azure.identity.tenant_id,
-                "relayType": "byor",
-                "token": "",
-            },
-            "kubeconfigs": [
-                {"name": "credentialName1", "value": base64.b64encode(json.dumps(config).encode()).decode()}
-            ],
-        },
-    )
+    made: Json = {
+        "kubeconfigs": [{"name": "credentialName1", "value": base64.b64encode(json.dumps(config).encode()).decode()}]
+    }
+    if wanted.get("clientProxy"):
+        expires = int(azure.clock.now()) + 3600
+        made["hybridConnectionConfig"] = {
+            "expirationTime": expires,
+            "hybridConnectionName": f"{KIND.lower()}/{name}/{expires}",
+            "relay": "azgnrelay-sandbox",
+            "relayTid": azure.identity.tenant_id,
+            "relayType": "byor",
+            "token": "",
+        }
+    return Reply(200, made)
 
 
 def heartbeat(azure: Azure, document: Json, signs: Json) -> None:
@@ -202,9 +209,10 @@ def _configurations(given: list[Any], before: Json) -> list[Json]:
     return made
 
 
-def _connectivity(last: str | None, now: float) -> str:
+def _connectivity(document: Json, now: float) -> str:
+    last = document["properties"].get("lastConnectivityTime")
     if last is None:
-        return "Connecting"
+        return "AgentNotInstalled" if document.get("kind") in AGENTLESS else "Connecting"
     silence = now - datetime.fromisoformat(last).timestamp()
     return "Connected" if silence < OFFLINE else "Offline" if silence < EXPIRED else "Expired"
 

@@ -53,7 +53,7 @@ def handle(azure: Azure, call: Call, target: Target) -> Reply:
         kind = catalogue.of(target.kind)
         verb = "LIST" if call.method == "GET" else call.method
     check_version(call, kind)
-    handler = kind.verbs.get(verb) or _USUAL.get(verb)
+    handler = kind.verbs.get(verb) or (None if kind.read_only else _USUAL.get(verb))
     if handler is None or (verb in ("LIST", "POST")) == target.whole:
         raise method_not_allowed(call.method, kind.name)
     return handler(azure, call, target)
@@ -192,9 +192,11 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
         )
     document["systemData"] = system_data(azure, call, old)
     action = pending.action if pending else "update" if old else "create"
-    # A PATCH is done at once: the service answers 200 with what it stored.
-    seconds = 0.0 if call.method == "PATCH" else _seconds(azure, kind, action)
-    running = pending is not None or seconds > 0
+    # A PATCH is done at once, where the version does not make an operation of it.
+    patch = call.method == "PATCH"
+    accepted = patch and bool(kind.patched_later) and call.api_version >= kind.patched_later
+    seconds = 0.0 if patch and not accepted else _seconds(azure, kind, action)
+    running = accepted or pending is not None or seconds > 0
     if kind.states:
         document["properties"]["provisioningState"] = kind.states[action] if running else "Succeeded"
     if not running:
@@ -211,7 +213,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
     if not running:
         return Reply(status, body)
     operation: Operation = pending or lro.begin(azure, document, action, seconds)
-    return Reply(status, body, lro.headers(call, document, operation))
+    where = lro.headers(call, document, operation)
+    return Reply(202, None, where) if accepted else Reply(status, body, where)
 
 
 def _seconds(azure: Azure, kind: ResourceType, action: str) -> float:
