@@ -146,6 +146,8 @@ async def _socket(request: web.BaseRequest) -> web.StreamResponse:
 def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Response:
     headers = {
         "Cache-Control": "no-cache",
+        "Pragma": "no-cache",
+        "Expires": "-1",
         "x-ms-request-id": identifier,
         "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", identifier),
         "x-ms-routing-request-id": f"SANDBOX:{identifier}",

@@ -91,7 +91,6 @@ def get_status(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     if not operation.done:
         document = azure.store.get(operation.resource)
         return Reply(200, body, headers(call, document, operation) if document else {"Retry-After": wait()})
-    body["endTime"] = stamp(operation.due)
     if operation.error:
         body["error"] = operation.error
     return Reply(200, body)
