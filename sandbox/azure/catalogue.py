@@ -117,6 +117,7 @@ class ResourceType:
         view: the document as a version shows it.
         patched_later: the first version in which a PATCH is an operation, answered with 202; none for 200 at once.
         read_only: whether it takes no verbs but its own.
+        etags: whether it has etags, which If-Match and If-None-Match are compared with.
         identity: whether a system-assigned identity is given ids.
         verbs: handlers in place of the usual ones: "PUT", "GET", "DELETE", "PATCH", "LIST".
         actions: POST verbs by lower-cased name.
@@ -137,6 +138,7 @@ class ResourceType:
     view: Callable[[Azure, Json, str], Json] = _whole
     patched_later: str = ""
     read_only: bool = False
+    etags: bool = False
     identity: bool = False
     verbs: Mapping[str, Callable[[Azure, Call, Target], Reply]] = field(default_factory=dict)
     actions: Mapping[str, Callable[[Azure, Call, Json], Reply]] = field(default_factory=dict)
@@ -229,7 +231,7 @@ def register(kind: ResourceType) -> None:
 
 def of(name: str) -> ResourceType:
     """The type by its name in any case; one that keeps what it is given where the table has none."""
-    return _TYPES.get(name.lower()) or ResourceType(name, tracked=name.count("/") == 1, anywhere=True)
+    return _TYPES.get(name.lower()) or ResourceType(name, tracked=name.count("/") == 1, anywhere=True, etags=True)
 
 
 def in_namespace(namespace: str) -> list[ResourceType]:

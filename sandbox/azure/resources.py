@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from sandbox.azure import catalogue, ids, lro, subscriptions
+from sandbox.azure import catalogue, ids, lro, preconditions, subscriptions
 from sandbox.azure.catalogue import ResourceType
 from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, optional, stamp
 from sandbox.azure.errors import (
@@ -24,7 +24,7 @@ from sandbox.azure.store import Json, Operation, Page
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 #: What a request may not set, and what is set apart from the rest.
-_OWN = frozenset(("id", "name", "type", "systemData", "location", "tags", "properties", "identity"))
+_OWN = frozenset(("id", "name", "type", "systemData", "location", "tags", "properties", "identity", "etag"))
 #: The rest, as ARM knows it for every type. Types of the table have no other.
 _ENVELOPE: dict[str, Shape] = {
     "kind": str,
@@ -97,6 +97,8 @@ def put(azure: Azure, call: Call, target: Target) -> Reply:
         subscriptions.check_registered(azure, kind.namespace)
     ids.check_name(target.names[-1], kind.pattern, kind.longest)
     old = _stored(azure, kind, target)
+    if kind.etags:
+        preconditions.check(call, old)
     container = _container(azure, target)
     location = _location(call, kind, target, old)
     properties = kind.properties(azure, call, target, old)
@@ -119,6 +121,8 @@ def patch(azure: Azure, call: Call, target: Target) -> Reply:
     """Change parts: tags are replaced as a whole, properties as the type has it."""
     kind = catalogue.of(target.kind)
     old = _existing(azure, kind, target)
+    if kind.etags:
+        preconditions.check(call, old)
     document = {**old, **_further(call, kind)}
     if "tags" in call.document:
         document["tags"] = _tags(call.document)
@@ -136,6 +140,8 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
     if old is None:
         _check_group(azure, target)
         return Reply(204)
+    if kind.etags:
+        preconditions.check(call, old)
     operation = azure.store.pending_operation(old["id"])
     if operation is None or operation.action != "delete":
         seconds = _seconds(azure, kind, "delete")
@@ -191,6 +197,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
             f"The resource '{document['id']}' is being deleted; nothing can be written to it until that ends.",
         )
     document["systemData"] = system_data(azure, call, old)
+    if kind.etags:
+        document["etag"] = preconditions.fresh()
     action = pending.action if pending else "update" if old else "create"
     # A PATCH is done at once, where the version does not make an operation of it.
     patch = call.method == "PATCH"
