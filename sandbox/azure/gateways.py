@@ -1,4 +1,11 @@
-"""Microsoft.HybridCompute gateways, and the settings object that associates a resource with one."""
+"""Microsoft.HybridCompute gateways, and the settings object that associates a resource with one.
+
+A gateway is deleted although resources are associated with it. Documentation leaves it to the caller to see that none
+is attached ("Delete the Arc gateway resource" in azure-local/deploy/deployment-azure-arc-gateway-overview.md of
+MicrosoftDocs/azure-stack-docs), and the specification's deletion knows 202 and 204 but no refusal. Settings then go on
+naming a gateway that is not there, and the data plane, which still finds the cluster's gateway enabled, has no endpoint
+for it.
+"""
 
 from __future__ import annotations
 

@@ -155,6 +155,35 @@ def test_deleting_a_cluster_takes_its_association_along(azure: LocalAzure) -> No
     azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
+def test_a_gateway_is_deleted_under_its_clusters(azure: LocalAzure) -> None:
+    group = azure.group()
+    cluster, gateway = azure.cluster(group, "left", gateway={"enabled": True}), azure.gateway(group, "gw-pulled")
+    path = f"{cluster}/providers/Microsoft.HybridCompute/settings/Default"
+    body = {"properties": {"gatewayProperties": {"gatewayResourceId": gateway}}}
+    assert azure.call("PUT", path, SETTINGS, body).status_code == 200
+    endpoint = values(azure, cluster)["global.gatewayEndpoint"]
+    assert azure.call("DELETE", gateway, "2024-07-31-preview").status_code == 202
+    assert values(azure, cluster)["global.gatewayEndpoint"] == endpoint, "it lives until the operation ends"
+    azure.advance(1)
+    assert azure.call("GET", gateway, "2024-07-31-preview").status_code == 404
+
+    def left() -> tuple[Any, Any, str, str]:
+        settings, document = azure.call("GET", path, SETTINGS).json(), azure.call("GET", cluster, CLUSTERS).json()
+        found = values(azure, cluster)
+        named = settings["properties"]["gatewayProperties"]["gatewayResourceId"]
+        enabled = document["properties"]["gateway"]["enabled"]
+        return named, enabled, found["global.gatewayEnabled"], found["global.gatewayEndpoint"]
+
+    assert left() == (gateway, True, "true", "")
+    refused = azure.call("PUT", path, SETTINGS, body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "ResourceNotFound")
+    assert azure.gateway(group, "gw-pulled") == gateway
+    assert left()[3] not in ("", endpoint), "one of the same name takes its place, at another address"
+    assert azure.call("PUT", path, SETTINGS, {"properties": {"gatewayProperties": {"gatewayResourceId": None}}}).ok
+    assert left() == (None, True, "true", "")
+    azure.call("DELETE", gateway, "2024-07-31-preview")
+
+
 def test_graph_knows_the_custom_locations_application(azure: LocalAzure) -> None:
     app = "bc313c14-388c-4e7d-a58e-70017303ee3b"
     query = {"$filter": f"appId eq '{app}'"}
