@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from sandbox.azure import catalogue
+from sandbox.azure import activity, catalogue
 from sandbox.azure.core import Azure, Call, Reply, stamp
 from sandbox.azure.errors import ArmError
 from sandbox.azure.store import Json, Operation
@@ -48,6 +48,7 @@ def settle(azure: Azure) -> None:
                     catalogue.of(document["type"]).complete(document)
                 azure.store.rewrite(document)
             azure.store.finish_operation(operation.id, operation.status)
+            activity.end(azure, operation, operation.status)
     azure.next_due = azure.store.next_due()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from sandbox.azure import catalogue, ids, lro, preconditions, subscriptions
+from sandbox.azure import activity, catalogue, ids, lro, preconditions, subscriptions
 from sandbox.azure.catalogue import ResourceType
 from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, optional, stamp
 from sandbox.azure.errors import (
@@ -150,6 +150,7 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
             return Reply(200)
         if operation:
             azure.store.finish_operation(operation.id, "Canceled")
+            activity.end(azure, operation, "Canceled")
         if kind.states:
             old["properties"]["provisioningState"] = kind.states["delete"]
             azure.store.rewrite(old)
