@@ -169,13 +169,15 @@ def heartbeat(azure: Azure, document: Json, signs: Json) -> None:
     azure.store.rewrite(document)
 
 
-def proxy_settings(document: Json) -> dict[str, str]:
-    """The proxy that a cluster's agents use: http_proxy, https_proxy, no_proxy; "" for none."""
-    found: dict[str, Any] = {}
-    for one in document["properties"].get("arcAgentryConfigurations") or ():
-        if str(one.get("feature", "")).lower() == "proxy":
-            found |= {**(one.get("settings") or {}), **(one.get("protectedSettings") or {})}
-    return {name: str(found.get(name) or "") for name in ("http_proxy", "https_proxy", "no_proxy")}
+def configured(document: Json) -> dict[tuple[str, str], str]:
+    """Settings by feature and name; a protected one as the client stored it, often only the mark that there is one."""
+    return {
+        (one["feature"], name): value
+        for one in document["properties"].get("arcAgentryConfigurations") or ()
+        for part in ("settings", "protectedSettings")
+        for name, value in (one.get(part) or {}).items()
+        if value is not None
+    }
 
 
 def _check_put(document: Json, given: Json) -> None:

@@ -73,6 +73,47 @@ def test_helm_values_follow_the_stored_cluster(azure: LocalAzure) -> None:
     azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
+def test_every_setting_becomes_a_chart_value_and_protected_ones_keep_their_marks(azure: LocalAzure) -> None:
+    def redacted(feature: str, *names: str) -> dict[str, str]:
+        return {name: f"redacted:{feature}:{name}" for name in names}
+
+    configurations = [
+        {"feature": "logging", "settings": {"container_log_path": "/var/log/pods"}, "protectedSettings": {}},
+        {"feature": "monitoring", "settings": {"level": "high"}, "protectedSettings": redacted("monitoring", "key")},
+        {"feature": "proxy", "settings": {}, "protectedSettings": redacted("proxy", "https_proxy", "proxy_cert")},
+    ]
+    cluster = azure.cluster(
+        azure.group(),
+        "configured",
+        arcAgentryConfigurations=configurations,
+        arcAgentProfile={"agentAutoUpgrade": "Disabled"},
+    )
+    found = values(azure, cluster)
+    assert {name: value for name, value in found.items() if value} == {
+        "global.subscriptionId": azure.identity.subscription_id,
+        "global.resourceGroupName": cluster.split("/")[4],
+        "global.resourceName": "configured",
+        "global.location": "eastus",
+        "global.tenantId": azure.identity.tenant_id,
+        "global.kubernetesDistro": "k3s",
+        "global.kubernetesInfra": "generic",
+        "global.httpsProxy": "redacted:proxy:https_proxy",
+        "global.isProxyEnabled": "true",
+        "global.proxyCert": "redacted:proxy:proxy_cert",
+        "global.isCustomCert": "true",
+        "global.gatewayEnabled": "false",
+        "systemDefaultValues.azureArcAgents.autoUpdate": "false",
+        "systemDefaultValues.fluent-bit.containerLogPath": "/var/log/pods",
+        "systemDefaultValues.monitoring.level": "high",
+        "systemDefaultValues.monitoring.key": "redacted:monitoring:key",
+    }
+    # Without its protected settings, which nobody was shown, a configuration keeps them.
+    document = azure.call("GET", cluster, CLUSTERS).json()
+    assert all("protectedSettings" not in one for one in document["properties"]["arcAgentryConfigurations"])
+    assert azure.call("PUT", cluster, CLUSTERS, document).status_code == 200
+    assert values(azure, cluster) == found
+
+
 def test_an_association_needs_a_gateway_that_is_there(azure: LocalAzure) -> None:
     group = azure.group()
     path = f"{azure.cluster(group, 'c1')}/providers/Microsoft.HybridCompute/settings/Default"
