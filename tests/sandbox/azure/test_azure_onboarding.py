@@ -225,13 +225,6 @@ def test_a_gateway_is_deleted_under_its_clusters(azure: LocalAzure) -> None:
     azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
-def test_graph_knows_the_custom_locations_application(azure: LocalAzure) -> None:
-    app = "bc313c14-388c-4e7d-a58e-70017303ee3b"
-    query = {"$filter": f"appId eq '{app}'"}
-    answer = azure.call("GET", "/v1.0/servicePrincipals", params=query, headers={"Host": "graph.microsoft.com"}).json()
-    assert [one["appId"] for one in answer["value"]] == [app]
-
-
 @pytest.fixture(scope="module")
 def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("charts")
