@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sandbox.azure.app import DEFAULT_CHARTS, serve
+from sandbox.azure.transport import PATIENCE
 from sandbox.home import Home
 
 
@@ -17,10 +18,13 @@ def main() -> int:
     parser.add_argument(
         "--charts", type=Path, default=DEFAULT_CHARTS, help="the folder whose charts the registry serves"
     )
+    parser.add_argument(
+        "--patience", type=float, default=PATIENCE, help="seconds within which the rest of a request must have come"
+    )
     arguments = parser.parse_args()
     home = Home.default()
     try:
-        asyncio.run(serve(home, arguments.charts))
+        asyncio.run(serve(home, arguments.charts, arguments.patience))
     except OSError as problem:
         print(f"azure: cannot serve on 127.0.0.1:{home.port('azure')} from {home.root}: {problem}", file=sys.stderr)
         return 1

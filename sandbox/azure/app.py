@@ -17,7 +17,19 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from sandbox.azure import arm, control, dataplane, delivery, fault_effects, faults, login, metadata, registry
+from sandbox.azure import (
+    arm,
+    control,
+    dataplane,
+    delivery,
+    fault_effects,
+    faults,
+    graph,
+    login,
+    metadata,
+    registry,
+    transport,
+)
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError
 from sandbox.azure.fault_kinds import Place
@@ -25,8 +37,6 @@ from sandbox.azure.store import Store
 from sandbox.certificates import AZURE_NAMES, certificates
 from sandbox.home import PROJECT, Home
 
-#: ARM's own limit; a client that sends more gets 413.
-MAX_BODY = 4 * 1024 * 1024
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -77,14 +87,14 @@ _OWN: tuple[tuple[str, Part], ...] = (
     ("/sandbox/", control.answer),
     (dataplane.PREFIX, dataplane.answer),
     ("/v2/", registry.answer),
-    ("/v1.0/", dataplane.graph),
+    ("/v1.0/", graph.answer),
 )
 _HOSTS: dict[str, Part] = {
     "management.azure.com": _management,
     "login.microsoftonline.com": login.answer,
     "login.windows.net": login.answer,
     "sts.windows.net": login.answer,
-    "graph.microsoft.com": dataplane.graph,
+    "graph.microsoft.com": graph.answer,
     "mcr.microsoft.com": registry.answer,
 }
 
@@ -95,8 +105,9 @@ _PLACES: dict[Part, Place] = {arm.answer: "arm", _management: "arm", login.answe
 class Server:
     """Turns HTTP into calls and replies into HTTP."""
 
-    def __init__(self, azure: Azure) -> None:
+    def __init__(self, azure: Azure, patience: float) -> None:
         self.azure = azure
+        self.patience = patience
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -110,7 +121,7 @@ class Server:
         identifier = str(uuid.uuid4())
         fault = None
         try:
-            body = await _read(request)
+            body = await transport.read(request, self.patience)
             parameters: dict[str, str] = {}
             for name, value in parse_qsl(query, keep_blank_values=True):
                 parameters.setdefault(name.lower(), value)
@@ -158,27 +169,6 @@ class Server:
         return fault_effects.answer(self.azure, request, proceed)
 
 
-async def _read(request: web.BaseRequest) -> bytes:
-    if not request.body_exists:
-        return b""
-    length = request.content_length
-    chunks: list[bytes] = []
-    size = 0
-    if length is None or length <= MAX_BODY:
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > MAX_BODY:
-                break
-            chunks.append(chunk)
-        else:
-            return b"".join(chunks)
-    raise ArmError(
-        413,
-        "RequestContentTooLarge",
-        f"The request content size exceeds the maximum size of {MAX_BODY // 1024 // 1024} MB.",
-    )
-
-
 async def _socket(request: web.BaseRequest) -> web.StreamResponse:
     """Accept a websocket and close it: a probe learns that the way is open."""
     socket = web.WebSocketResponse(timeout=2)
@@ -190,6 +180,8 @@ async def _socket(request: web.BaseRequest) -> web.StreamResponse:
 def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Response:
     headers = {
         "Cache-Control": "no-cache",
+        "Pragma": "no-cache",
+        "Expires": "-1",
         "x-ms-request-id": identifier,
         "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", identifier),
         "x-ms-routing-request-id": f"SANDBOX:{identifier}",
@@ -209,29 +201,31 @@ def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Re
         body = _ENCODER.encode(reply.body).encode()
         headers["Content-Type"] = "application/json; charset=utf-8"
     response = web.Response(status=reply.status, body=body, headers=headers)
-    if reply.status == 413:
+    if not request.content.is_eof():
+        # What is left of a body that was not read is no request.
         response.force_close()
     return response
 
 
-async def serve(home: Home, charts: Path) -> None:
-    """Serve until SIGINT or SIGTERM."""
+async def serve(home: Home, charts: Path, patience: float = transport.PATIENCE) -> None:
+    """Serve until SIGINT or SIGTERM; a handshake or a body that does not end within `patience` seconds is cut off."""
     azure = Azure(home.identity, Store(home.folder("azure") / "azure.db"), charts)
     faults.load(azure)
     files = certificates(home)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.chain, files.key)
-    server = web.Server(Server(azure).handle, access_log=None, keepalive_timeout=75)
-    runner = web.ServerRunner(server)
-    await runner.setup()
-    await web.TCPSite(
-        runner, "127.0.0.1", home.port("azure"), ssl_context=context, shutdown_timeout=1, backlog=512
-    ).start()
+    loop = asyncio.get_running_loop()
+    server = transport.Listener(Server(azure, patience).handle, patience)
+    listener = await loop.create_server(
+        server, "127.0.0.1", home.port("azure"), ssl=context, backlog=512, ssl_handshake_timeout=patience
+    )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, stop.set)
     await stop.wait()
-    await runner.cleanup()
+    listener.close()
+    server.pre_shutdown()
+    await server.shutdown(1)
     azure.store.close()
 
 

@@ -66,9 +66,9 @@ def answer(azure: Azure, call: Call) -> Reply:
     try:
         with azure.store.transaction():
             reply = _dispatch(azure, call, segments)
-            _log(azure, call, segments, reply.status, None)
+            _log(azure, call, segments, reply)
     except ArmError as error:
-        _log(azure, call, segments, error.status, error)
+        _log(azure, call, segments, error)
         azure.next_due = azure.store.next_due()
         raise
     return reply
@@ -119,9 +119,9 @@ def _check_subscription(azure: Azure, segments: tuple[str, ...]) -> None:
     raise subscription_not_found(asked)
 
 
-def _log(azure: Azure, call: Call, segments: tuple[str, ...], status: int, error: ArmError | None) -> None:
+def _log(azure: Azure, call: Call, segments: tuple[str, ...], reply: Reply | ArmError) -> None:
     action, resource = action_of(call.method, segments)
     last = segments[-1].lower() if segments else ""
     if call.method == "POST" and last.startswith("list"):
         return
-    activity.record(azure, call, action, resource, status, error)
+    activity.record(azure, call, action, resource, reply)

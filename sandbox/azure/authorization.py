@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from sandbox.azure import ids, principals
 from sandbox.azure.catalogue import AUTHORIZATION_VERSIONS, ResourceType
-from sandbox.azure.core import Azure, Call, Principal, Reply, expect, optional, stamp
+from sandbox.azure.core import Azure, Call, Principal, Reply, Shape, conform, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content, unauthorized
 from sandbox.azure.ids import Target
 from sandbox.azure.store import Json
@@ -84,6 +84,17 @@ _OPEN = re.compile(
 _ALSO = {
     "microsoft.hybridcompute/settings/write": ("Microsoft.Kubernetes/connectedClusters/settings/default/write",),
 }
+_PARTS = ("actions", "notActions", "dataActions", "notDataActions")
+#: What a client sends for each type.
+_DEFINITION: Shape = {
+    "roleName": str,
+    "description": str,
+    "assignableScopes": [str],
+    "permissions": [{part: [str] for part in _PARTS}],
+}
+_ASSIGNMENT: Shape = dict.fromkeys(
+    ("principalId", "roleDefinitionId", "principalType", "description", "condition", "conditionVersion"), str
+)
 _FILTER = re.compile(r"(\w+)\s+eq\s+'([^']*)'|(atScope|assignedTo|asTarget)\(([^)]*)\)", re.IGNORECASE)
 
 
@@ -140,18 +151,15 @@ def _listed(patterns: list[str], action: str) -> bool:
 def _definition(azure: Azure, call: Call, target: Target, old: Json | None) -> Json:
     given = expect(call.document.get("properties"), dict, "properties")
     name = expect(given.get("roleName"), str, "properties.roleName")
-    scopes = expect(given.get("assignableScopes") or [target.scope], list, "properties.assignableScopes")
-    rights = []
-    for one in optional(given.get("permissions"), list, "properties.permissions"):
-        right = {part: list(one.get(part) or []) for part in ("actions", "notActions", "dataActions", "notDataActions")}
-        rights.append(right)
+    conform(given, _DEFINITION, "properties")
+    rights = [{part: one.get(part) or [] for part in _PARTS} for one in given.get("permissions") or ()]
     now = stamp(azure.clock.now())
     before = old["properties"] if old else {}
     return {
         "roleName": name,
         "type": "CustomRole",
         "description": given.get("description") or "",
-        "assignableScopes": scopes,
+        "assignableScopes": given.get("assignableScopes") or [target.scope],
         "permissions": rights,
         "createdOn": before.get("createdOn", now),
         "createdBy": before.get("createdBy", call.principal.object_id),
@@ -164,6 +172,7 @@ def _assignment(azure: Azure, call: Call, target: Target, old: Json | None) -> J
     given = expect(call.document.get("properties"), dict, "properties")
     principal = expect(given.get("principalId"), str, "properties.principalId")
     role = expect(given.get("roleDefinitionId"), str, "properties.roleDefinitionId")
+    conform(given, _ASSIGNMENT, "properties")
     if not ids.GUID.fullmatch(principal):
         raise invalid_content(f"'{principal[:60]}' in 'properties.principalId' is no GUID")
     if _role(azure, role.rsplit("/", 1)[-1]) is None:

@@ -115,6 +115,9 @@ class ResourceType:
         properties: checks a PUT or a PATCH and makes the properties to store (before an operation ends).
         complete: what the end of a creation or update adds.
         view: the document as a version shows it.
+        patched_later: the first version in which a PATCH is an operation, answered with 202; none for 200 at once.
+        read_only: whether it takes no verbs but its own.
+        etags: whether it has etags, which If-Match and If-None-Match are compared with.
         identity: whether a system-assigned identity is given ids.
         verbs: handlers in place of the usual ones: "PUT", "GET", "DELETE", "PATCH", "LIST".
         actions: POST verbs by lower-cased name.
@@ -133,6 +136,9 @@ class ResourceType:
     properties: Callable[[Azure, Call, Target, Json | None], Json] = _as_it_comes
     complete: Callable[[Json], None] = _nothing
     view: Callable[[Azure, Json, str], Json] = _whole
+    patched_later: str = ""
+    read_only: bool = False
+    etags: bool = False
     identity: bool = False
     verbs: Mapping[str, Callable[[Azure, Call, Target], Reply]] = field(default_factory=dict)
     actions: Mapping[str, Callable[[Azure, Call, Json], Reply]] = field(default_factory=dict)
@@ -183,6 +189,20 @@ _TABLE = (
         longest=255,
         tracked=True,
         properties=scopes.properties,
+        view=scopes.view,
+    ),
+    ResourceType(
+        scopes.CONNECTIONS,
+        versions=SCOPE_VERSIONS,
+        pattern=_COMPUTE_NAME,
+        states={"create": "Succeeded", "update": "Updating", "delete": "Deleting"},
+        properties=scopes.connection,
+    ),
+    ResourceType(
+        scopes.RESOURCES,
+        versions=SCOPE_VERSIONS,
+        read_only=True,
+        verbs={"GET": scopes.get_resource, "LIST": scopes.list_resources},
     ),
     ResourceType(
         "Microsoft.Kubernetes/connectedClusters",
@@ -195,6 +215,7 @@ _TABLE = (
         properties=clusters.properties,
         complete=clusters.complete,
         view=clusters.view,
+        patched_later="2025-12-01",
         identity=True,
         actions={"listclusterusercredential": clusters.credential},
     ),
@@ -210,7 +231,7 @@ def register(kind: ResourceType) -> None:
 
 def of(name: str) -> ResourceType:
     """The type by its name in any case; one that keeps what it is given where the table has none."""
-    return _TYPES.get(name.lower()) or ResourceType(name, tracked=name.count("/") == 1, anywhere=True)
+    return _TYPES.get(name.lower()) or ResourceType(name, tracked=name.count("/") == 1, anywhere=True, etags=True)
 
 
 def in_namespace(namespace: str) -> list[ResourceType]:

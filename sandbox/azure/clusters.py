@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
+from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ SINCE = {
     "arcAgentProfile": "2023-11-01-preview",
     "aadProfile": "2023-11-01-preview",
 }
-#: Kinds of the properties that a client sends.
-_KINDS: dict[str, type] = {
+#: What a client sends.
+SHAPE: Shape = {
     "agentPublicKeyCertificate": str,
     "distribution": str,
     "distributionVersion": str,
@@ -49,13 +50,22 @@ _KINDS: dict[str, type] = {
     "privateLinkState": str,
     "privateLinkScopeResourceId": str,
     "azureHybridBenefit": str,
-    "aadProfile": dict,
-    "arcAgentProfile": dict,
-    "securityProfile": dict,
-    "oidcIssuerProfile": dict,
-    "gateway": dict,
-    "arcAgentryConfigurations": list,
+    "aadProfile": {"enableAzureRBAC": bool, "adminGroupObjectIDs": [str], "tenantID": str},
+    "arcAgentProfile": {
+        "desiredAgentVersion": str,
+        "agentAutoUpgrade": str,
+        "agentErrors": [dict],
+        "systemComponents": [{"type": str, "userSpecifiedVersion": str, "majorVersion": int}],
+    },
+    "securityProfile": {"workloadIdentity": {"enabled": bool}},
+    "oidcIssuerProfile": {"enabled": bool, "selfHostedIssuerUrl": str},
+    "gateway": {"enabled": bool, "resourceId": str},
+    "arcAgentryConfigurations": [{"feature": str, "settings": {"*": str}, "protectedSettings": {"*": str}}],
 }
+#: Where the service publishes a cluster's keys.
+ISSUER = "https://oidcdiscovery-sandbox.azurefd.net/{}/"
+#: Kinds of clusters that are known through a cloud's connector, without agents of their own.
+AGENTLESS = ("AWS", "GCP")
 #: Seconds without a heartbeat after which a cluster counts as offline, and as expired.
 OFFLINE, EXPIRED = 15 * 60, 45 * 86400
 
@@ -68,9 +78,7 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
     """
     given = call.properties
     before = old["properties"] if old else {}
-    for name, value in given.items():
-        if name in _KINDS and value is not None:
-            expect(value, _KINDS[name], f"properties.{name}")
+    conform(given, SHAPE, "properties")
     if call.method == "PATCH":
         made = {**before, **{name: value for name, value in given.items() if name in PATCHABLE}}
     else:
@@ -78,12 +86,14 @@ def properties(azure: Azure, call: Call, target: Target, old: Json | None) -> Js
         hidden = (name for name, since in SINCE.items() if _day(call.api_version) < _day(since))
         kept = {name: before[name] for name in hidden if name in before}
         made = {"azureHybridBenefit": "NotApplicable", "privateLinkState": "Disabled", **kept, **given}
-    if made.get("gateway") is not None:
-        expect(made["gateway"].get("enabled", False), bool, "properties.gateway.enabled")
     if made.get("arcAgentryConfigurations"):
         made["arcAgentryConfigurations"] = _configurations(made["arcAgentryConfigurations"], before)
+    made["aadProfile"] = made.get("aadProfile") or {}
     profile = {"agentAutoUpgrade": "Enabled", "agentErrors": [], **(made.get("arcAgentProfile") or {})}
     made["arcAgentProfile"] = profile
+    if (made.get("oidcIssuerProfile") or {}).get("enabled"):
+        issuer = (before.get("oidcIssuerProfile") or {}).get("issuerUrl") or ISSUER.format(uuid.uuid4())
+        made["oidcIssuerProfile"] = {**made["oidcIssuerProfile"], "issuerUrl": issuer}
     for name in READ_ONLY:
         made.pop(name, None)
         if name in before:
@@ -108,14 +118,15 @@ def view(azure: Azure, document: Json, version: str) -> Json:
             {key: value for key, value in one.items() if key != "protectedSettings"}
             for one in shown["arcAgentryConfigurations"]
         ]
-    shown["connectivityStatus"] = _connectivity(document["properties"].get("lastConnectivityTime"), azure.clock.now())
+    shown["connectivityStatus"] = _connectivity(document, azure.clock.now())
     return {**document, "properties": shown}
 
 
 def credential(azure: Azure, call: Call, document: Json) -> Reply:
     """The kubeconfig of the cluster-connect proxy: enough for a client to read, not to connect."""
     wanted = call.document if call.body else {}
-    if expect(wanted.get("authenticationMethod", "Token"), str, "authenticationMethod") not in ("Token", "AAD"):
+    conform(wanted, {"authenticationMethod": str, "clientProxy": bool}, "")
+    if wanted.get("authenticationMethod", "Token") not in ("Token", "AAD"):
         raise invalid_content("'authenticationMethod' is none of Token, AAD")
     name = document["name"]
     config = {
@@ -126,23 +137,20 @@ def credential(azure: Azure, call: Call, document: Json) -> Reply:
         "current-context": name,
         "users": [{"name": name, "user": {"token": ""}}],
     }
-    expires = int(azure.clock.now()) + 3600
-    return Reply(
-        200,
-        {
-            "hybridConnectionConfig": {
-                "expirationTime": expires,
-                "hybridConnectionName": f"{KIND.lower()}/{name}/{expires}",
-                "relay": "azgnrelay-sandbox",
-                "relayTid": azure.identity.tenant_id,
-                "relayType": "byor",
-                "token": "",
-            },
-            "kubeconfigs": [
-                {"name": "credentialName1", "value": base64.b64encode(json.dumps(config).encode()).decode()}
-            ],
-        },
-    )
+    made: Json = {
+        "kubeconfigs": [{"name": "credentialName1", "value": base64.b64encode(json.dumps(config).encode()).decode()}]
+    }
+    if wanted.get("clientProxy"):
+        expires = int(azure.clock.now()) + 3600
+        made["hybridConnectionConfig"] = {
+            "expirationTime": expires,
+            "hybridConnectionName": f"{KIND.lower()}/{name}/{expires}",
+            "relay": "azgnrelay-sandbox",
+            "relayTid": azure.identity.tenant_id,
+            "relayType": "byor",
+            "token": "",
+        }
+    return Reply(200, made)
 
 
 def heartbeat(azure: Azure, document: Json, signs: Json) -> None:
@@ -161,13 +169,15 @@ def heartbeat(azure: Azure, document: Json, signs: Json) -> None:
     azure.store.rewrite(document)
 
 
-def proxy_settings(document: Json) -> dict[str, str]:
-    """The proxy that a cluster's agents use: http_proxy, https_proxy, no_proxy; "" for none."""
-    found: dict[str, Any] = {}
-    for one in document["properties"].get("arcAgentryConfigurations") or ():
-        if str(one.get("feature", "")).lower() == "proxy":
-            found |= {**(one.get("settings") or {}), **(one.get("protectedSettings") or {})}
-    return {name: str(found.get(name) or "") for name in ("http_proxy", "https_proxy", "no_proxy")}
+def configured(document: Json) -> dict[tuple[str, str], str]:
+    """Settings by feature and name; a protected one as the client stored it, often only the mark that there is one."""
+    return {
+        (one["feature"], name): value
+        for one in document["properties"].get("arcAgentryConfigurations") or ()
+        for part in ("settings", "protectedSettings")
+        for name, value in (one.get(part) or {}).items()
+        if value is not None
+    }
 
 
 def _check_put(document: Json, given: Json) -> None:
@@ -194,19 +204,17 @@ def _configurations(given: list[Any], before: Json) -> list[Json]:
     }
     made = []
     for one in given:
-        expect(one, dict, "properties.arcAgentryConfigurations[]")
         expect(one.get("feature"), str, "properties.arcAgentryConfigurations[].feature")
-        for part in ("settings", "protectedSettings"):
-            optional(one.get(part), dict, f"properties.arcAgentryConfigurations[].{part}")
         if "protectedSettings" not in one and one["feature"] in kept:
             one = {**one, "protectedSettings": kept[one["feature"]]}
         made.append(one)
     return made
 
 
-def _connectivity(last: str | None, now: float) -> str:
+def _connectivity(document: Json, now: float) -> str:
+    last = document["properties"].get("lastConnectivityTime")
     if last is None:
-        return "Connecting"
+        return "AgentNotInstalled" if document.get("kind") in AGENTLESS else "Connecting"
     silence = now - datetime.fromisoformat(last).timestamp()
     return "Connected" if silence < OFFLINE else "Offline" if silence < EXPIRED else "Expired"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from sandbox.azure.faults import Fault
 
 Kind = TypeVar("Kind")
+Shape = type | list["Shape"] | dict[str, "Shape"]
+
+#: Levels of a body's JSON, as ARM's own reader counts them, and digits of a whole number in it.
+MAX_DEPTH, MAX_DIGITS = 64, 300
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Call:
         if not self.body:
             raise ArmError(400, "InvalidRequestContent", "The request content was invalid: it is empty.")
         try:
-            found = json.loads(self.body, parse_constant=_no_constant)
+            found = _read(self.body)
         except (ValueError, RecursionError) as problem:
             raise invalid_content(str(problem)) from None
         if not isinstance(found, dict):
@@ -138,6 +143,10 @@ class Reply:
     delivery: Delivery | None = None
 
 
+#: Seconds by which the clock can be ahead of the machine's: years have four digits.
+LATEST = 3000 * 365 * 86400
+
+
 class Clock:
     """The sandbox's time: the machine's, moved forward at will; it remembers by how much."""
 
@@ -155,8 +164,8 @@ class Clock:
         Raises:
             ValueError: `seconds` is negative or no finite number.
         """
-        if not 0 <= seconds < 10**9:
-            raise ValueError("a clock moves forward only, by a number of seconds below 10^9")
+        if not 0 <= seconds < 10**9 or self._offset + seconds > LATEST:
+            raise ValueError("a clock moves forward only, by less than 10^9 seconds, and 3,000 years at most")
         self._offset += seconds
         self._store.set("clock.offset", self._offset)
 
@@ -215,6 +224,30 @@ def optional(value: Any, kind: type[Kind], where: str) -> Kind:
     return kind() if value is None else expect(value, kind, where)
 
 
+def conform(value: Any, shape: Shape, where: str) -> None:
+    """Refuse a value that has not the shape of a table.
+
+    Args:
+        value: of a request; null stands for any property, and names that the table lacks are passed over.
+        shape: a kind; a list of one shape for an array; properties by name for an object, "*" for all of them.
+        where: the value's path.
+
+    Raises:
+        ArmError: something in it is of another kind.
+    """
+    if isinstance(shape, dict):
+        expect(value, dict, where)
+        rest = shape.get("*")
+        for name in value if rest else shape.keys() & value.keys():
+            if value[name] is not None:
+                conform(value[name], rest or shape[name], f"{where}.{name[:60]}" if where else name)
+    elif isinstance(shape, list):
+        for one in expect(value, list, where):
+            conform(one, shape[0], f"{where}[]")
+    else:
+        expect(value, shape, where)
+
+
 _NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null", int: "a number"}
 
 
@@ -222,5 +255,46 @@ def _kind_of(value: Any) -> str:
     return _NAMES.get(type(value), "a number")
 
 
+def _read(body: bytes) -> Any:
+    """A body's JSON; of a name that is there twice the last value, as ARM reads it.
+
+    Raises:
+        ValueError: it is none, or none that can be sent back: not UTF-8, half a surrogate pair, nested too deeply.
+    """
+    found = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite, parse_int=_short)
+    if b"\\u" in body:
+        json.dumps(found, ensure_ascii=False).encode()
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper(found, MAX_DEPTH):
+        raise ValueError(f"The reader's MaxDepth of {MAX_DEPTH} has been exceeded")
+    return found
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not layer:
+            return False
+    return True
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
+
+
+def _short(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"the number {text[:40]}... has more than {MAX_DIGITS} digits")
+    return int(text)

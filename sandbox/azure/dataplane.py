@@ -1,20 +1,23 @@
-"""The cluster-configuration service that `az connectedk8s` and the agents call, and Microsoft Graph as they ask it."""
+"""The cluster-configuration service that `az connectedk8s` and the agents call."""
 
 from __future__ import annotations
 
-import re
-import uuid
-
 from sandbox import world
-from sandbox.azure import clusters, gateways, ids, principals, tokens
+from sandbox.azure import clusters, gateways, ids, tokens
 from sandbox.azure.core import Azure, Call, Reply, expect
 from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, resource_not_found
 from sandbox.azure.store import Json
 
 PREFIX = "/azure-arc-k8sagents/"
-#: Applications of Microsoft's own that clients look up.
-_KNOWN = {"bc313c14-388c-4e7d-a58e-70017303ee3b": "Custom Locations RP"}
-_APP = re.compile(r"appId\s+eq\s+'([^']+)'|servicePrincipalNames/any\(c:c\s+eq\s+'([^']+)'\)", re.IGNORECASE)
+#: Chart values of features' settings. The service's own table is not published: these are the values that the client
+#: set itself before there was one, and any other setting goes under its feature's name.
+_SETTINGS = {
+    ("proxy", "http_proxy"): "global.httpProxy",
+    ("proxy", "https_proxy"): "global.httpsProxy",
+    ("proxy", "no_proxy"): "global.noProxy",
+    ("proxy", "proxy_cert"): "global.proxyCert",
+    ("logging", "container_log_path"): "systemDefaultValues.fluent-bit.containerLogPath",
+}
 
 
 def answer(azure: Azure, call: Call) -> Reply:
@@ -32,38 +35,17 @@ def answer(azure: Azure, call: Call) -> Reply:
     return handler(azure, call)
 
 
-def graph(azure: Azure, call: Call) -> Reply:
-    """Answer a request to graph.microsoft.com: service principals by their application's id."""
-    path = call.path.rstrip("/").lower()
-    if call.method != "GET" or not path.endswith("/serviceprincipals"):
-        return Reply(404, {"error": {"code": "ResourceNotFound", "message": f"Nothing is kept at {call.path[:200]}."}})
-    wanted = _APP.search(call.query.get("$filter", ""))
-    application = (wanted[1] or wanted[2]).lower() if wanted else ""
-    names = {azure.identity.client_id: "sandbox", **_KNOWN}
-    found = [
-        {
-            "id": principals.object_id(azure.identity.client_id)
-            if app == azure.identity.client_id
-            else str(uuid.uuid5(uuid.NAMESPACE_DNS, app)),
-            "appId": app,
-            "displayName": name,
-            "servicePrincipalType": "Application",
-            "servicePrincipalNames": [app],
-        }
-        for app, name in names.items()
-        if application in ("", app)
-    ]
-    return Reply(200, {"@odata.context": f"{call.base}/v1.0/$metadata#servicePrincipals", "value": found})
-
-
 def helm_values(azure: Azure, cluster: Json) -> dict[str, str]:
-    """The chart values that the service computes for a stored cluster."""
+    """The chart values that the service computes for a stored cluster.
+
+    A protected setting comes back as the client stored it: `az` stores the mark `redacted:FEATURE:NAME`, and puts the
+    value in its place on its own machine.
+    """
     target = ids.parse_id(cluster["id"])
     assert target is not None and target.group is not None, "a stored cluster has a group"
     properties = cluster["properties"]
-    proxy = clusters.proxy_settings(cluster)
     enabled = bool((properties.get("gateway") or {}).get("enabled"))
-    return {
+    values = {
         "global.subscriptionId": azure.identity.subscription_id,
         "global.resourceGroupName": target.group,
         "global.resourceName": cluster["name"],
@@ -71,13 +53,21 @@ def helm_values(azure: Azure, cluster: Json) -> dict[str, str]:
         "global.tenantId": azure.identity.tenant_id,
         "global.kubernetesDistro": properties.get("distribution") or "generic",
         "global.kubernetesInfra": properties.get("infrastructure") or "generic",
-        "global.httpProxy": proxy["http_proxy"],
-        "global.httpsProxy": proxy["https_proxy"],
-        "global.noProxy": proxy["no_proxy"],
-        "global.isProxyEnabled": _flag(bool(proxy["http_proxy"] or proxy["https_proxy"])),
+        "global.httpProxy": "",
+        "global.httpsProxy": "",
+        "global.noProxy": "",
         "global.gatewayEnabled": _flag(enabled),
         "global.gatewayEndpoint": gateways.endpoint_of(azure, cluster["id"]) if enabled else "",
+        "systemDefaultValues.azureArcAgents.autoUpdate": _flag(
+            properties["arcAgentProfile"]["agentAutoUpgrade"] != "Disabled"
+        ),
     }
+    for (feature, name), value in clusters.configured(cluster).items():
+        values[_SETTINGS.get((feature.lower(), name), f"systemDefaultValues.{feature}.{name}")] = value
+    values["global.isProxyEnabled"] = _flag(bool(values["global.httpProxy"] or values["global.httpsProxy"]))
+    if values.get("global.proxyCert"):
+        values["global.isCustomCert"] = "true"
+    return values
 
 
 def _health(azure: Azure, call: Call) -> Reply:

@@ -100,6 +100,11 @@ def invalid_content(why: str) -> ArmError:
     )
 
 
+def bad_request(why: str) -> ArmError:
+    """400 for what is refused before it is known what it asks for."""
+    return ArmError(400, "BadRequest", f"{why}.")
+
+
 def missing_api_version() -> ArmError:
     """400 for an address without `api-version`."""
     return ArmError(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from sandbox.azure import catalogue, ids, lro
-from sandbox.azure.core import Azure, Call, Reply, expect, optional
+from sandbox.azure.core import Azure, Call, Reply, conform, expect, optional
 from sandbox.azure.errors import ArmError, group_not_found, invalid_api_version
 from sandbox.azure.paging import page_bounds, page_reply
 from sandbox.azure.resources import system_data
@@ -41,10 +41,11 @@ def put(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     check_version(call)
     ids.check_group(params["group"])
     old = _find(azure, params["group"])
+    conform(call.document, {"location": str}, "")
     location = call.document.get("location") or (old or {}).get("location")
     if not location:
         raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
-    plain = expect(location, str, "location").replace(" ", "").lower()
+    plain = location.replace(" ", "").lower()
     if plain not in catalogue.LOCATIONS:
         known = ",".join(catalogue.LOCATIONS)
         raise ArmError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from sandbox.azure import catalogue
+from sandbox.azure import activity, catalogue
 from sandbox.azure.core import Azure, Call, Ending, Reply, stamp
 from sandbox.azure.errors import ArmError
 from sandbox.azure.store import NEVER, Json, Operation
@@ -13,15 +13,11 @@ from sandbox.azure.store import NEVER, Json, Operation
 #: The part of an operation's time for which it only waits its turn, and the most seconds.
 QUEUED, QUEUED_AT_MOST = 0.2, 120.0
 
-#: Status addresses, whose last two words differ between providers.
-_ADDRESSES = {
-    "microsoft.kubernetes": ("/providers/{namespace}/locations/{location}", "operationStatuses", "operationStatuses"),
-}
-_USUAL = (
-    "/subscriptions/{subscription}/providers/{namespace}/locations/{location}",
-    "operationstatus",
-    "operationresults",
-)
+_HYBRID = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
+_KUBERNETES = "/providers/{namespace}/locations/{location}/operationStatuses/{id}"
+#: Where an operation's own document is, and its result; they differ between providers.
+_ADDRESSES = {"microsoft.kubernetes": (_KUBERNETES, f"{_KUBERNETES}*result")}
+_USUAL = (f"{_HYBRID}/operationstatus/{{id}}", f"{_HYBRID}/operationresults/{{id}}")
 
 
 def begin(azure: Azure, document: Json, action: str, seconds: float, ending: Ending | None) -> Operation:
@@ -67,22 +63,24 @@ def settle(azure: Azure) -> None:
                     catalogue.of(document["type"]).complete(document)
                 azure.store.rewrite(document)
             azure.store.finish_operation(operation.id, operation.status, now)
+            activity.end(azure, operation, operation.status)
     azure.next_due = azure.store.next_due()
 
 
 def headers(call: Call, document: Json, operation: Operation) -> dict[str, str]:
     """Where to ask about an operation, and after how many seconds."""
     namespace = document["type"].split("/")[0]
-    subscription = document["id"].split("/")[2]
-    folder, status, results = _ADDRESSES.get(namespace.lower(), _USUAL)
-    location = str(document.get("location", "global")).replace(" ", "").lower()
-    prefix = call.base + folder.format(subscription=subscription, namespace=namespace, location=location)
-    version = f"?api-version={call.api_version}"
-    return {
-        "Azure-AsyncOperation": f"{prefix}/{status}/{operation.id}{version}",
-        "Location": f"{prefix}/{results}/{operation.id}{version}",
-        "Retry-After": wait(),
+    parts = {
+        "subscription": document["id"].split("/")[2],
+        "namespace": namespace,
+        "location": str(document.get("location", "global")).replace(" ", "").lower(),
+        "id": operation.id,
     }
+    status, result = (
+        f"{call.base}{address.format(**parts)}?api-version={call.api_version}"
+        for address in _ADDRESSES.get(namespace.lower(), _USUAL)
+    )
+    return {"Azure-AsyncOperation": status, "Location": result, "Retry-After": wait()}
 
 
 def wait() -> str:
@@ -100,14 +98,15 @@ def status_of(azure: Azure, operation: Operation) -> str:
 
 def get_status(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     """The operation's own document."""
-    operation = _find(azure, params["operation"])
+    identifier, result, _ = params["operation"].partition("*")
+    if result:
+        return get_result(azure, call, {**params, "operation": identifier})
+    operation = _find(azure, identifier)
     state = status_of(azure, operation)
     body: Json = {"name": operation.id, "status": state, "startTime": stamp(operation.started)}
     if not operation.done:
-        here = f"{call.base}{call.path}?api-version={call.api_version}"
-        results = here.replace("/operationstatus/", "/operationresults/")
-        return Reply(200, body, {"Azure-AsyncOperation": here, "Location": results, "Retry-After": wait()})
-    body["endTime"] = stamp(operation.due)
+        document = azure.store.get(operation.resource)
+        return Reply(200, body, headers(call, document, operation) if document else {"Retry-After": wait()})
     if operation.error:
         body["error"] = operation.error
     return Reply(200, body)

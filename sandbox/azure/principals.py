@@ -10,6 +10,8 @@ import uuid
 from sandbox.azure.core import Azure
 
 _KEY = "principals"
+#: Applications of Microsoft's own that clients look up, and whose object id they put in role assignments.
+_MICROSOFT = {"bc313c14-388c-4e7d-a58e-70017303ee3b": "Custom Locations RP"}
 
 
 def add(azure: Azure, secret: str) -> str:
@@ -25,6 +27,12 @@ def secret_of(azure: Azure, application: str) -> str | None:
         return azure.identity.client_secret
     secret: str | None = azure.store.setting(_KEY, {}).get(application.lower())
     return secret
+
+
+def names(azure: Azure) -> dict[str, str]:
+    """The tenant's service principals: display names by application id."""
+    added = {application: f"sandbox-{application[:8]}" for application in azure.store.setting(_KEY, {})}
+    return {azure.identity.client_id: "sandbox", **added, **_MICROSOFT}
 
 
 def owns(azure: Azure, application: str) -> bool:

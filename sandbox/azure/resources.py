@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from sandbox.azure import catalogue, ids, lro, subscriptions
+from sandbox.azure import activity, catalogue, ids, lro, preconditions, subscriptions
 from sandbox.azure.catalogue import ResourceType
-from sandbox.azure.core import Azure, Call, Reply, expect, optional, stamp
+from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, optional, stamp
 from sandbox.azure.errors import (
     ArmError,
     group_not_found,
@@ -24,7 +24,17 @@ from sandbox.azure.store import Json, Operation, Page
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 #: What a request may not set, and what is set apart from the rest.
-_OWN = frozenset(("id", "name", "type", "systemData", "location", "tags", "properties", "identity"))
+_OWN = frozenset(("id", "name", "type", "systemData", "location", "tags", "properties", "identity", "etag"))
+#: The rest, as ARM knows it for every type. Types of the table have no other.
+_ENVELOPE: dict[str, Shape] = {
+    "kind": str,
+    "managedBy": str,
+    "plan": dict,
+    "sku": dict,
+    "extendedLocation": dict,
+    "zones": [str],
+    "identity": {"type": str},
+}
 
 
 def handle(azure: Azure, call: Call, target: Target) -> Reply:
@@ -43,7 +53,7 @@ def handle(azure: Azure, call: Call, target: Target) -> Reply:
         kind = catalogue.of(target.kind)
         verb = "LIST" if call.method == "GET" else call.method
     check_version(call, kind)
-    handler = kind.verbs.get(verb) or _USUAL.get(verb)
+    handler = kind.verbs.get(verb) or (None if kind.read_only else _USUAL.get(verb))
     if handler is None or (verb in ("LIST", "POST")) == target.whole:
         raise method_not_allowed(call.method, kind.name)
     return handler(azure, call, target)
@@ -87,6 +97,8 @@ def put(azure: Azure, call: Call, target: Target) -> Reply:
         subscriptions.check_registered(azure, kind.namespace)
     ids.check_name(target.names[-1], kind.pattern, kind.longest)
     old = _stored(azure, kind, target)
+    if kind.etags:
+        preconditions.check(call, old)
     container = _container(azure, target)
     location = _location(call, kind, target, old)
     properties = kind.properties(azure, call, target, old)
@@ -98,7 +110,7 @@ def put(azure: Azure, call: Call, target: Target) -> Reply:
         "type": kind.name,
         **({"location": location} if location else {}),
         **({"tags": _tags(call.document)} if kind.tracked or call.document.get("tags") is not None else {}),
-        **{key: value for key, value in call.document.items() if key not in _OWN},
+        **_further(call, kind),
         **_identity(azure, call, kind, old),
         "properties": properties,
     }
@@ -109,7 +121,9 @@ def patch(azure: Azure, call: Call, target: Target) -> Reply:
     """Change parts: tags are replaced as a whole, properties as the type has it."""
     kind = catalogue.of(target.kind)
     old = _existing(azure, kind, target)
-    document = {**old, **{key: value for key, value in call.document.items() if key not in _OWN}}
+    if kind.etags:
+        preconditions.check(call, old)
+    document = {**old, **_further(call, kind)}
     if "tags" in call.document:
         document["tags"] = _tags(call.document)
     if call.document.get("identity") is not None:
@@ -126,6 +140,8 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
     if old is None:
         _check_group(azure, target)
         return Reply(204)
+    if kind.etags:
+        preconditions.check(call, old)
     operation = azure.store.pending_operation(old["id"])
     if operation is None or operation.action != "delete":
         seconds = _seconds(azure, kind, "delete")
@@ -135,6 +151,7 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
             return Reply(200)
         if operation:
             azure.store.finish_operation(operation.id, "Canceled", azure.clock.now())
+            activity.end(azure, operation, "Canceled")
         if kind.states:
             old["properties"]["provisioningState"] = kind.states["delete"]
             azure.store.rewrite(old)
@@ -182,11 +199,15 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
             f"The resource '{document['id']}' is being deleted; nothing can be written to it until that ends.",
         )
     document["systemData"] = system_data(azure, call, old)
+    if kind.etags:
+        document["etag"] = preconditions.fresh()
     action = pending.action if pending else "update" if old else "create"
-    # A PATCH is done at once: the service answers 200 with what it stored.
-    seconds = 0.0 if call.method == "PATCH" else _seconds(azure, kind, action)
+    # A PATCH is done at once, where the version does not make an operation of it.
+    patch = call.method == "PATCH"
+    accepted = patch and bool(kind.patched_later) and call.api_version >= kind.patched_later
+    seconds = 0.0 if patch and not accepted else _seconds(azure, kind, action)
     ending = call.ending if kind.states else None
-    running = pending is not None or seconds > 0 or ending is not None
+    running = accepted or pending is not None or seconds > 0 or ending is not None
     if kind.states:
         document["properties"]["provisioningState"] = kind.states[action] if running else "Succeeded"
     if not running:
@@ -203,7 +224,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
     if not running:
         return Reply(status, body)
     operation: Operation = pending or lro.begin(azure, document, action, seconds, ending)
-    return Reply(status, body, lro.headers(call, document, operation))
+    where = lro.headers(call, document, operation)
+    return Reply(202, None, where) if accepted else Reply(status, body, where)
 
 
 def _seconds(azure: Azure, kind: ResourceType, action: str) -> float:
@@ -236,8 +258,10 @@ def _container(azure: Azure, target: Target) -> str:
     group = _check_group(azure, target)
     container = target.container
     if "/providers/" not in container.lower():
-        if group:
+        if group and container.count("/") == 4:
             return str(group["id"])
+        if container.count("/") not in (0, 2):
+            raise no_route("PUT", container[:200])
         return f"/subscriptions/{azure.identity.subscription_id}" if target.subscription else ""
     found = azure.store.get(container)
     if found is None:
@@ -290,11 +314,18 @@ def _tags(document: Json) -> Json:
     return tags
 
 
+def _further(call: Call, kind: ResourceType) -> Json:
+    conform(call.document, _ENVELOPE, "")
+    names = call.document.keys() - _OWN
+    if kind.versions:
+        names &= _ENVELOPE.keys()
+    return {name: call.document[name] for name in names}
+
+
 def _identity(azure: Azure, call: Call, kind: ResourceType, old: Json | None) -> Json:
     given = call.document.get("identity")
     if given is None:
         return {}
-    expect(given, dict, "identity")
     if not kind.identity or str(given.get("type", "")).lower() != "systemassigned":
         return {"identity": given}
     before = (old or {}).get("identity") or {}

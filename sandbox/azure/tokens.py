@@ -67,8 +67,7 @@ def principal_of(azure: Azure, call: Call) -> Principal:
             "AuthenticationFailedInvalidHeader",
             "Authentication failed. The 'Authorization' header is provided in an invalid format.",
         )
-    token = token.strip()
-    known = _seen.get(token) or _check(azure, token)
+    known = bearer(azure, call)
     if known is None:
         raise unauthenticated(tenant, "InvalidAuthenticationToken", "The access token is invalid.")
     principal, expires, audience = known
@@ -95,6 +94,12 @@ def made(header: str) -> float | None:
         return float(json.loads(_decode(header.split(".")[1]))["aio"])
     except (ValueError, LookupError, TypeError):
         return None
+
+
+def bearer(azure: Azure, call: Call) -> tuple[Principal, float, str] | None:
+    """Who a call's token is of, when it expires and for which audience it is; None for none that is ours."""
+    token = call.headers.get("authorization", "").partition(" ")[2].strip()
+    return _seen.get(token) or (_check(azure, token) if token else None)
 
 
 def _key(azure: Azure) -> bytes:

@@ -27,7 +27,7 @@ GROUPS = "2022-09-01"
 class LocalAzure:
     """One running process and a client of the test's own, for what no SDK says."""
 
-    def __init__(self, root: Path, charts: Path | None = None) -> None:
+    def __init__(self, root: Path, charts: Path | None = None, patience: float | None = None) -> None:
         self.home = Home(root)
         self.bundle = str(certificates(self.home).bundle)
         self.port = self.home.port("azure")
@@ -37,7 +37,10 @@ class LocalAzure:
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.verify = self.bundle
-        self._charts = charts
+        self._options = [
+            *(["--charts", str(charts)] if charts else []),
+            *(["--patience", str(patience)] if patience else []),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,7 +50,7 @@ class LocalAzure:
 
     def start(self) -> None:
         (service,) = services(self.home)
-        argv = [*service.argv, *(["--charts", str(self._charts)] if self._charts else [])]
+        argv = [*service.argv, *self._options]
         log = self.home.folder("logs") / "azure.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(

@@ -73,6 +73,47 @@ def test_helm_values_follow_the_stored_cluster(azure: LocalAzure) -> None:
     azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
+def test_every_setting_becomes_a_chart_value_and_protected_ones_keep_their_marks(azure: LocalAzure) -> None:
+    def redacted(feature: str, *names: str) -> dict[str, str]:
+        return {name: f"redacted:{feature}:{name}" for name in names}
+
+    configurations = [
+        {"feature": "logging", "settings": {"container_log_path": "/var/log/pods"}, "protectedSettings": {}},
+        {"feature": "monitoring", "settings": {"level": "high"}, "protectedSettings": redacted("monitoring", "key")},
+        {"feature": "proxy", "settings": {}, "protectedSettings": redacted("proxy", "https_proxy", "proxy_cert")},
+    ]
+    cluster = azure.cluster(
+        azure.group(),
+        "configured",
+        arcAgentryConfigurations=configurations,
+        arcAgentProfile={"agentAutoUpgrade": "Disabled"},
+    )
+    found = values(azure, cluster)
+    assert {name: value for name, value in found.items() if value} == {
+        "global.subscriptionId": azure.identity.subscription_id,
+        "global.resourceGroupName": cluster.split("/")[4],
+        "global.resourceName": "configured",
+        "global.location": "eastus",
+        "global.tenantId": azure.identity.tenant_id,
+        "global.kubernetesDistro": "k3s",
+        "global.kubernetesInfra": "generic",
+        "global.httpsProxy": "redacted:proxy:https_proxy",
+        "global.isProxyEnabled": "true",
+        "global.proxyCert": "redacted:proxy:proxy_cert",
+        "global.isCustomCert": "true",
+        "global.gatewayEnabled": "false",
+        "systemDefaultValues.azureArcAgents.autoUpdate": "false",
+        "systemDefaultValues.fluent-bit.containerLogPath": "/var/log/pods",
+        "systemDefaultValues.monitoring.level": "high",
+        "systemDefaultValues.monitoring.key": "redacted:monitoring:key",
+    }
+    # Without its protected settings, which nobody was shown, a configuration keeps them.
+    document = azure.call("GET", cluster, CLUSTERS).json()
+    assert all("protectedSettings" not in one for one in document["properties"]["arcAgentryConfigurations"])
+    assert azure.call("PUT", cluster, CLUSTERS, document).status_code == 200
+    assert values(azure, cluster) == found
+
+
 def test_an_association_needs_a_gateway_that_is_there(azure: LocalAzure) -> None:
     group = azure.group()
     path = f"{azure.cluster(group, 'c1')}/providers/Microsoft.HybridCompute/settings/Default"
@@ -155,11 +196,33 @@ def test_deleting_a_cluster_takes_its_association_along(azure: LocalAzure) -> No
     azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
-def test_graph_knows_the_custom_locations_application(azure: LocalAzure) -> None:
-    app = "bc313c14-388c-4e7d-a58e-70017303ee3b"
-    query = {"$filter": f"appId eq '{app}'"}
-    answer = azure.call("GET", "/v1.0/servicePrincipals", params=query, headers={"Host": "graph.microsoft.com"}).json()
-    assert [one["appId"] for one in answer["value"]] == [app]
+def test_a_gateway_is_deleted_under_its_clusters(azure: LocalAzure) -> None:
+    group = azure.group()
+    cluster, gateway = azure.cluster(group, "left", gateway={"enabled": True}), azure.gateway(group, "gw-pulled")
+    path = f"{cluster}/providers/Microsoft.HybridCompute/settings/Default"
+    body = {"properties": {"gatewayProperties": {"gatewayResourceId": gateway}}}
+    assert azure.call("PUT", path, SETTINGS, body).status_code == 200
+    endpoint = values(azure, cluster)["global.gatewayEndpoint"]
+    assert azure.call("DELETE", gateway, "2024-07-31-preview").status_code == 202
+    assert values(azure, cluster)["global.gatewayEndpoint"] == endpoint, "it lives until the operation ends"
+    azure.advance(1)
+    assert azure.call("GET", gateway, "2024-07-31-preview").status_code == 404
+
+    def left() -> tuple[Any, Any, str, str]:
+        settings, document = azure.call("GET", path, SETTINGS).json(), azure.call("GET", cluster, CLUSTERS).json()
+        found = values(azure, cluster)
+        named = settings["properties"]["gatewayProperties"]["gatewayResourceId"]
+        enabled = document["properties"]["gateway"]["enabled"]
+        return named, enabled, found["global.gatewayEnabled"], found["global.gatewayEndpoint"]
+
+    assert left() == (gateway, True, "true", "")
+    refused = azure.call("PUT", path, SETTINGS, body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "ResourceNotFound")
+    assert azure.gateway(group, "gw-pulled") == gateway
+    assert left()[3] not in ("", endpoint), "one of the same name takes its place, at another address"
+    assert azure.call("PUT", path, SETTINGS, {"properties": {"gatewayProperties": {"gatewayResourceId": None}}}).ok
+    assert left() == (None, True, "true", "")
+    azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
 @pytest.fixture(scope="module")
