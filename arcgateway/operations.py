@@ -177,8 +177,8 @@ class Operations:
                 self._before_writing(wanted, seen, steps)
             adopted = False
             self._carry_out(planner, wanted, steps, seen)
-            seen, left = self._shown(planner, wanted)
-            done, steps = steps, left
+            done = steps
+            seen, steps = self._shown(planner, wanted)
             if steps == done and not _about_gateway(steps):
                 # What is only told to the agents, or kept in another form, must not be written over and over.
                 self._progress(f"{self._id.name}: done, though it is not shown back in the form it was given")

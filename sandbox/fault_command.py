@@ -15,7 +15,7 @@ from sandbox.home import Home
 _PATH = "/sandbox/faults"
 _COUNTS = ("id", "kind", "seen", "struck", "active")
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
 @click.group(help=__doc__)
@@ -60,7 +60,7 @@ Kinds:
 @fault.command(help=_ADD_HELP)
 @click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
 @_with_settings
-@as_json_option
+@_as_json
 @click.pass_obj
 def add(home: Home, /, kind: str, as_json: bool, **given: Any) -> None:
     settings = {
@@ -73,7 +73,7 @@ def add(home: Home, /, kind: str, as_json: bool, **given: Any) -> None:
 
 
 @fault.command("list")
-@as_json_option
+@_as_json
 @click.pass_obj
 def list_(home: Home, as_json: bool) -> None:
     """Show what is set, and how often each has struck."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from sandbox.azure.core import stamp
 from sandbox.azure.errors import ArmError
 from sandbox.azure.fault_kinds import KINDS, Setting, takes
-from sandbox.azure.store import Json
+from sandbox.azure.store import NEVER, Json
 
 _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
 
@@ -67,8 +67,8 @@ def _set_end(settings: Json, now: float) -> None:
             settings["until"] = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             _refuse(f"'until' must be a time as 2026-01-01T12:00:00Z, not {_shown(text)}")
-        if settings["until"] <= now:
-            _refuse(f"'until' is over: the sandbox's clock says {stamp(now)}")
+        if not now < settings["until"] < NEVER:
+            _refuse(f"'until' is over, or no time that will come: the sandbox's clock says {stamp(now)}")
 
 
 def _checked(setting: Setting, value: Any) -> Any:

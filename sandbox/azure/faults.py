@@ -44,7 +44,8 @@ class Request:
         target = ids.parse(self._segments)
         if target is not None:
             return (target.owner if self.call.method == "POST" and not target.whole else target).kind.lower()
-        return "microsoft.resources/resourcegroups" if "/resourcegroups" in self.path else "microsoft.resources"
+        below = "resourcegroups" in self.path.split("/", 4)[3:4]
+        return f"microsoft.resources/{'resourcegroups' if below else 'subscriptions'}"
 
     @cached_property
     def token_made(self) -> float | None:

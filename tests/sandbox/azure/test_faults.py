@@ -27,10 +27,16 @@ from azure.core.exceptions import (
 from azure.mgmt.hybridcompute import HybridComputeManagementClient
 from azure.mgmt.hybridcompute import models as compute
 from azure.mgmt.resource.resources import ResourceManagementClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from local_azure import CLUSTERS, GATEWAYS, GROUPS, SETTINGS, LocalAzure
 from microsoft_clients import credential, management
 
-from sandbox.azure.fault_kinds import KINDS, MATCHERS
+from sandbox.azure import fault_definitions, services
+from sandbox.azure.core import Call
+from sandbox.azure.errors import ArmError
+from sandbox.azure.fault_kinds import KINDS, MATCHERS, takes
+from sandbox.azure.faults import Fault, Request
 from sandbox.home import PROJECT
 
 GATEWAY_TYPE = "Microsoft.HybridCompute/gateways"
@@ -143,12 +149,10 @@ def test_a_reset_is_one_on_the_wire_and_a_read_is_tried_again(azure: LocalAzure,
 def test_slow_answers_are_whole_and_run_into_a_clients_time_limit(azure: LocalAzure, client: Make, group: str) -> None:
     whole = azure.call("GET", group, GROUPS).content
     add(azure, "slow", firstByte=0.3, bytesPerSecond=len(whole) * 2, count=1)
-    with azure.session.get(
-        azure.url + group, params={"api-version": GROUPS}, stream=True, timeout=5, headers={"Accept-Encoding": ""}
-    ) as answer:
-        started = time.monotonic()
-        assert answer.elapsed.total_seconds() >= 0.3
-        assert b"".join(answer.iter_content(None)) == whole and time.monotonic() - started >= 0.3
+    started = time.monotonic()
+    answer = azure.call("GET", group, GROUPS, stream=True)
+    assert answer.elapsed.total_seconds() >= 0.3
+    assert answer.content == whole and time.monotonic() - started >= 0.3 + 0.4
     add(azure, "slow", firstByte=60)
     with pytest.raises(ServiceResponseError, match="timed out"):
         client(ResourceManagementClient, read_timeout=0.3, retry_total=0).resource_groups.get(name_of(group))
@@ -386,6 +390,7 @@ def test_the_controls_are_never_struck(azure: LocalAzure) -> None:
     assert listed(azure)[0]["kind"] == "reset"
     with pytest.raises(requests.ConnectionError):
         azure.call("GET", "/metadata/endpoints", "2022-09-01")
+    assert services(azure.home)[0].ready(), "or the sandbox would not start again"
 
 
 @pytest.mark.parametrize(
@@ -410,7 +415,10 @@ def test_the_controls_are_never_struck(azure: LocalAzure) -> None:
         ({"kind": "reset", "seed": 1}, "'seed' is of no use without 'probability'"),
         ({"kind": "reset", "for": 1, "until": "2100-01-01T00:00:00Z"}, "give one of 'for' and 'until', not both"),
         ({"kind": "reset", "until": "tomorrow"}, "'until' must be a time as 2026-01-01T12:00:00Z, not 'tomorrow'"),
-        ({"kind": "reset", "until": "2020-01-01T00:00:00Z"}, "'until' is over: the sandbox's clock says 2"),
+        (
+            {"kind": "reset", "until": "2020-01-01T00:00:00Z"},
+            "'until' is over, or no time that will come: the sandbox's clock says 2",
+        ),
         ({"kind": "gateway-deleted"}, "gateway-deleted needs 'gateway'"),
         ({"kind": "gateway-deleted", "gateway": "*", "count": 1}, "gateway-deleted takes no 'count'"),
         ({"kind": "login-outage", "code": "90033"}, "'code' cannot be '90033'"),
@@ -422,6 +430,47 @@ def test_a_bad_definition_is_refused_with_what_is_allowed(
     answer = azure.call("POST", "/sandbox/faults", body=definition)
     assert error_of(answer) == (400, "InvalidFault") and words in answer.json()["error"]["message"]
     assert not listed(azure)
+
+
+_ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.text(max_size=3))
+_SETTINGS = sorted({name for kind in KINDS.values() for name in takes(kind)})
+
+
+@settings(max_examples=300, deadline=None)
+@given(kind=st.sampled_from(sorted(KINDS)), given=st.dictionaries(st.sampled_from(_SETTINGS), _ODD, max_size=4))
+def test_any_definition_is_read_or_refused(kind: str, given: dict[str, Any]) -> None:
+    now = time.time()
+    try:
+        name, read = fault_definitions.read({"kind": kind, **given}, now)
+    except ArmError as error:
+        assert (error.status, error.code) == (400, "InvalidFault") and len(error.message) < 1000
+        return
+    fault = Fault(1, name, json.loads(json.dumps(read)))
+    assert fault.view(now)["kind"] == kind
+    call = Call("PUT", "https://localhost", "/subscriptions/s/resourceGroups/g", {}, {}, b"", "")
+    assert fault.matches(Request(call, "localhost", "arm"), now) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/subscriptions/s", "microsoft.resources/subscriptions"),
+        ("GET", "/subscriptions/s/resourcegroups/g", "microsoft.resources/resourcegroups"),
+        ("GET", "/subscriptions/s/resourceGroups", "microsoft.resources/resourcegroups"),
+        ("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.HybridCompute/gateways", "GATEWAYS"),
+        ("PUT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.HybridCompute/gateways/gw", "GATEWAYS"),
+        ("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.HybridCompute/gateways/gw/act", "GATEWAYS"),
+        (
+            "PUT",
+            "/x/providers/A.B/c/d/providers/Microsoft.HybridCompute/settings/Default",
+            "microsoft.hybridcompute/settings",
+        ),
+        ("GET", "/subscriptions/s%00/../x", "microsoft.resources/subscriptions"),
+    ],
+)
+def test_the_type_that_a_request_is_about(method: str, path: str, expected: str) -> None:
+    request = Request(Call(method, "https://localhost", path, {}, {}, b"", ""), "localhost", "arm")
+    assert request.type == expected.replace("GATEWAYS", GATEWAY_TYPE.lower())
 
 
 def test_faults_outlive_a_killed_service(fresh: LocalAzure) -> None:

@@ -148,7 +148,7 @@ def test_a_stale_read_after_a_write_is_no_reason_to_write_again(fault: Set, edge
 
 def test_what_azure_never_shows_is_told(fault: Set, edge: Scene) -> None:
     fault("stale-read", within=1000, type="Microsoft.HybridCompute/settings")
-    last = failed(edge.drive("associate", ARCGATEWAY_DEADLINE="8"))
+    last = failed(edge.drive("associate", ARCGATEWAY_DEADLINE="12"))
     assert last.startswith("Azure has taken the changes to edge and does not show them: run again")
     assert edge.world.writes() == ["update"]
 
@@ -170,13 +170,13 @@ def test_an_operation_that_did_not_end_well_is_told(fault: Set, edge: Scene, gro
 def test_an_operation_that_never_ends_is_waited_for_in_vain(fault: Set, edge: Scene, group: str) -> None:
     fault("operation-endless", type=GATEWAY_TYPE)
     with unlucky_gateway(edge.azure, group) as unlucky:
-        done = edge.drive("associate", ARC_GATEWAY_ID=unlucky, ARCGATEWAY_DEADLINE="6")
+        done = edge.drive("associate", ARC_GATEWAY_ID=unlucky, ARCGATEWAY_DEADLINE="8")
     assert f"the gateway {unlucky} is Creating; trying again in " in done.stderr
     assert failed(done).endswith("the time for trying again is over: wait until it is ready, and run again")
 
     edge.world.change(unreachable=True)
     fault("operation-endless", type=CLUSTER_TYPE, methods=["DELETE"])
-    last = failed(edge.drive("disconnect", **ALONE, ARCGATEWAY_DEADLINE="6"))
+    last = failed(edge.drive("disconnect", **ALONE, ARCGATEWAY_DEADLINE="8"))
     assert last.startswith(f"Azure has not deleted {edge.cluster} in time: it is Deleting: run again later")
     assert edge.azure.call("GET", edge.cluster, CLUSTERS).status_code == 200
 
