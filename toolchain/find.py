@@ -18,11 +18,16 @@ _VERSION = re.compile(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?)")
 def version_of(program: Path, ask: tuple[str, ...]) -> str | None:
     """The version that a program says it is, or None when it says none within 20 s."""
     try:
-        # Some write into their home even then, pulumi for one.
+        # Some write into their home even then: pulumi, az.
         with TemporaryDirectory() as scratch:
             answer = subprocess.run(
                 [program, *ask],
-                env={**os.environ, "PULUMI_HOME": scratch, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+                env={
+                    **os.environ,
+                    "PULUMI_HOME": scratch,
+                    "AZURE_CONFIG_DIR": scratch,
+                    "PULUMI_SKIP_UPDATE_CHECK": "true",
+                },
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -70,6 +70,7 @@ class Tool:
         build: how it is built.
         beside: the tool next to which this one is looked for first, and next to which the engine expects it.
         plugin: its name among the plugins that an installed Pulumi keeps, whose folders are named after versions.
+        extra: whether it is got only when it is asked for by name.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Tool:
     build: GoBuild | None = None
     beside: str = ""
     plugin: str = ""
+    extra: bool = False
 
 
 PULUMI = "3.274.1"
