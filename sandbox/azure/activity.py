@@ -13,7 +13,8 @@ from sandbox.azure.errors import ArmError
 from sandbox.azure.paging import page_bounds, page_reply
 from sandbox.azure.store import Json, Page
 
-_CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ge|le|gt|lt)\s+'([^']*)'\s*", re.IGNORECASE)
+#: `az` writes times without quotation marks.
+_CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ge|le|gt|lt)\s+('[^']*'|[^'\s]+)\s*", re.IGNORECASE)
 
 
 def record(azure: Azure, call: Call, operation: str, resource: str, status: int, error: ArmError | None = None) -> None:
@@ -86,7 +87,7 @@ def values(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
         match = _CLAUSE.fullmatch(clause)
         if match is None:
             raise ArmError(400, "BadRequest", f"The '$filter' clause '{clause[:80]}' cannot be read.")
-        name, comparison, value = match[1].lower(), match[2].lower(), match[3]
+        name, comparison, value = match[1].lower(), match[2].lower(), match[3].strip("'")
         if name == "eventtimestamp":
             at = _time(value)
             first, last = (at, last) if comparison in ("ge", "gt") else (first, at)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from sandbox.azure import arm, control, dataplane, login, metadata, registry
+from sandbox.azure import arm, control, dataplane, graph, login, metadata, registry
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError
 from sandbox.azure.store import Store
@@ -76,14 +76,14 @@ _OWN: tuple[tuple[str, Part], ...] = (
     ("/sandbox/", control.answer),
     (dataplane.PREFIX, dataplane.answer),
     ("/v2/", registry.answer),
-    ("/v1.0/", dataplane.graph),
+    ("/v1.0/", graph.answer),
 )
 _HOSTS: dict[str, Part] = {
     "management.azure.com": _management,
     "login.microsoftonline.com": login.answer,
     "login.windows.net": login.answer,
     "sts.windows.net": login.answer,
-    "graph.microsoft.com": dataplane.graph,
+    "graph.microsoft.com": graph.answer,
     "mcr.microsoft.com": registry.answer,
 }
 

@@ -115,6 +115,7 @@ class ResourceType:
         properties: checks a PUT or a PATCH and makes the properties to store (before an operation ends).
         complete: what the end of a creation or update adds.
         view: the document as a version shows it.
+        signed: whether it carries `systemData`.
         identity: whether a system-assigned identity is given ids.
         verbs: handlers in place of the usual ones: "PUT", "GET", "DELETE", "PATCH", "LIST".
         actions: POST verbs by lower-cased name.
@@ -133,6 +134,7 @@ class ResourceType:
     properties: Callable[[Azure, Call, Target, Json | None], Json] = _as_it_comes
     complete: Callable[[Json], None] = _nothing
     view: Callable[[Azure, Json, str], Json] = _whole
+    signed: bool = True
     identity: bool = False
     verbs: Mapping[str, Callable[[Azure, Call, Target], Reply]] = field(default_factory=dict)
     actions: Mapping[str, Callable[[Azure, Call, Json], Reply]] = field(default_factory=dict)

@@ -1,20 +1,14 @@
-"""The cluster-configuration service that `az connectedk8s` and the agents call, and Microsoft Graph as they ask it."""
+"""The cluster-configuration service that `az connectedk8s` and the agents call."""
 
 from __future__ import annotations
 
-import re
-import uuid
-
 from sandbox import world
-from sandbox.azure import clusters, gateways, ids, principals, tokens
+from sandbox.azure import clusters, gateways, ids, tokens
 from sandbox.azure.core import Azure, Call, Reply, expect
 from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, resource_not_found
 from sandbox.azure.store import Json
 
 PREFIX = "/azure-arc-k8sagents/"
-#: Applications of Microsoft's own that clients look up.
-_KNOWN = {"bc313c14-388c-4e7d-a58e-70017303ee3b": "Custom Locations RP"}
-_APP = re.compile(r"appId\s+eq\s+'([^']+)'|servicePrincipalNames/any\(c:c\s+eq\s+'([^']+)'\)", re.IGNORECASE)
 
 
 def answer(azure: Azure, call: Call) -> Reply:
@@ -30,30 +24,6 @@ def answer(azure: Azure, call: Call) -> Reply:
     if call.method != "POST":
         raise method_not_allowed(call.method, call.path[:200])
     return handler(azure, call)
-
-
-def graph(azure: Azure, call: Call) -> Reply:
-    """Answer a request to graph.microsoft.com: service principals by their application's id."""
-    path = call.path.rstrip("/").lower()
-    if call.method != "GET" or not path.endswith("/serviceprincipals"):
-        return Reply(404, {"error": {"code": "ResourceNotFound", "message": f"Nothing is kept at {call.path[:200]}."}})
-    wanted = _APP.search(call.query.get("$filter", ""))
-    application = (wanted[1] or wanted[2]).lower() if wanted else ""
-    names = {azure.identity.client_id: "sandbox", **_KNOWN}
-    found = [
-        {
-            "id": principals.object_id(azure.identity.client_id)
-            if app == azure.identity.client_id
-            else str(uuid.uuid5(uuid.NAMESPACE_DNS, app)),
-            "appId": app,
-            "displayName": name,
-            "servicePrincipalType": "Application",
-            "servicePrincipalNames": [app],
-        }
-        for app, name in names.items()
-        if application in ("", app)
-    ]
-    return Reply(200, {"@odata.context": f"{call.base}/v1.0/$metadata#servicePrincipals", "value": found})
 
 
 def helm_values(azure: Azure, cluster: Json) -> dict[str, str]:

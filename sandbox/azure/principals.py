@@ -27,6 +27,13 @@ def secret_of(azure: Azure, application: str) -> str | None:
     return secret
 
 
+def names(azure: Azure) -> dict[str, str]:
+    """What service principals are called, by their applications' ids: the sandbox's own first."""
+    return {azure.identity.client_id: "sandbox"} | {
+        one: f"principal-{one[:8]}" for one in azure.store.setting(_KEY, {})
+    }
+
+
 def owns(azure: Azure, application: str) -> bool:
     """Whether it is the sandbox's own, which may do anything."""
     return application.lower() == azure.identity.client_id

@@ -180,7 +180,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
             "Conflict",
             f"The resource '{document['id']}' is being deleted; nothing can be written to it until that ends.",
         )
-    document["systemData"] = system_data(azure, call, old)
+    if kind.signed:
+        document["systemData"] = system_data(azure, call, old)
     action = pending.action if pending else "update" if old else "create"
     # A PATCH is done at once: the service answers 200 with what it stored.
     seconds = 0.0 if call.method == "PATCH" else _seconds(azure, kind, action)
