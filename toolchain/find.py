@@ -77,8 +77,9 @@ class Finder:
         return None, "", passed
 
     def _candidates(self, tool: Tool) -> Iterator[tuple[Path, str | None]]:
-        if tool.ask and (program := self.program(tool.name)):
-            yield program, version_of(program, tool.ask)
+        for name in (tool.name, *tool.equals) if tool.ask else ():
+            if program := self.program(name):
+                yield program, version_of(program, tool.ask)
         if tool.plugin:
             home = Path(self._environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
             for program in sorted(home.glob(f"plugins/{tool.plugin}-v*/{tool.name}")):
