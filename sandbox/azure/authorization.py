@@ -301,6 +301,7 @@ TYPES = (
             "LIST": _list_definitions,
             "DELETE": _delete_definition,
         },
+        lacks=("PATCH",),
     ),
     ResourceType(
         ASSIGNMENTS,
@@ -310,11 +311,13 @@ TYPES = (
         signed=False,
         properties=_assignment,
         verbs={"LIST": _list_assignments, "DELETE": _delete},
+        lacks=("PATCH",),
     ),
     ResourceType(
         "Microsoft.Authorization/permissions",
         versions=AUTHORIZATION_VERSIONS,
         anywhere=True,
         verbs={"LIST": permissions},
+        lacks=("GET", "HEAD", "PUT", "PATCH", "DELETE"),
     ),
 )

@@ -119,6 +119,7 @@ class ResourceType:
         identity: whether a system-assigned identity is given ids.
         verbs: handlers in place of the usual ones: "PUT", "GET", "DELETE", "PATCH", "LIST".
         actions: POST verbs by lower-cased name.
+        lacks: usual verbs that it does not take.
         unset: the document that is read where none was stored (a settings object).
     """
 
@@ -138,6 +139,7 @@ class ResourceType:
     identity: bool = False
     verbs: Mapping[str, Callable[[Azure, Call, Target], Reply]] = field(default_factory=dict)
     actions: Mapping[str, Callable[[Azure, Call, Json], Reply]] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
     unset: Callable[[Azure, Target], Json | None] | None = None
 
     @property
