@@ -217,6 +217,11 @@ def of(name: str) -> ResourceType:
     return _TYPES.get(name.lower()) or ResourceType(name, tracked=name.count("/") == 1, anywhere=True)
 
 
+def types() -> list[ResourceType]:
+    """All types of the table."""
+    return [*_TYPES.values()]
+
+
 def in_namespace(namespace: str) -> list[ResourceType]:
     """The table's types of one provider."""
     return [kind for kind in _TYPES.values() if kind.namespace.lower() == namespace.lower()]

@@ -62,6 +62,8 @@ def test_a_login_knows_its_subscription_and_its_cloud(azure: LocalAzure, az: Az)
     endpoints = az("cloud", "show")["endpoints"]
     assert {endpoints[one] for one in ("resourceManager", "activeDirectory", "microsoftGraphResourceId")} == {azure.url}
     assert "eastus" in az("account", "list-locations", "--query", "[].name")
+    tenants = az("rest", "--method", "get", "--url", "/tenants?api-version=2022-12-01")["value"]
+    assert [one["tenantId"] for one in tenants] == [identity.tenant_id]
 
 
 def test_a_wrong_secret_is_refused(azure: LocalAzure, public: Az, tmp_path: Path) -> None:
@@ -102,6 +104,8 @@ def test_rest_calls_make_change_and_delete_what_the_cloud_holds(azure: LocalAzur
     rest("put", settings, SETTINGS, {"properties": wanted})
     held = rest("get", settings, SETTINGS)
     assert held == azure.call("GET", settings, SETTINGS).json()
+    assert rest("get", settings.rsplit("/", 1)[0], SETTINGS)["value"] == [held]
+    assert rest("get", f"{group}/providers/Microsoft.Network/publicIPAddresses", "2023-09-01")["value"] == []
     assert held["properties"] == {"tenantId": azure.identity.tenant_id} | wanted
     rest("delete", gateway, GATEWAYS)
     azure.advance(1)
