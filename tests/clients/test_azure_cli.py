@@ -136,14 +136,17 @@ def test_a_cluster_as_a_generic_resource_and_its_action(azure: LocalAzure, az: A
     kind = ("--resource-group", name, "--resource-type", "Microsoft.Kubernetes/connectedClusters", "--name", "generic")
     whole = {
         "location": "eastus",
+        "tags": {"mark": name},
         "identity": {"type": "SystemAssigned"},
         "properties": {"agentPublicKeyCertificate": "MIIB", "distribution": "k3s"},
     }
     made = az("resource", "create", *kind, "--is-full-object", "--properties", json.dumps(whole))
     uuid.UUID(made["identity"]["principalId"])
     assert azure.call("GET", made["id"], CLUSTERS).json()["properties"]["distribution"] == "k3s"
-    listed = az("resource", "list", "--resource-group", name, "--resource-type", made["type"], "--query", "[].id")
-    assert made["id"] in listed
+    elsewhere = azure.cluster(azure.group(), "generic")
+    for wanted in (("--resource-group", name, "--resource-type", made["type"]), ("--tag", f"mark={name}")):
+        listed = az("resource", "list", *wanted, "--query", "[].id")
+        assert made["id"] in listed and elsewhere not in listed
     asked = json.dumps({"authenticationMethod": "Token", "clientProxy": True})
     action = f"{made['id']}/listClusterUserCredential?api-version={CLUSTERS}"
     assert az("rest", "--method", "post", "--url", action, "--body", asked)["kubeconfigs"]
