@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         description="Finds, fetches or builds every tool that the project runs, into .local/toolchain.",
     )
     parser.add_argument("action", nargs="?", choices=["provide", "status"], default="provide")
-    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these tools alone")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these tools alone, extras too")
     parser.add_argument("--json", action="store_true", help="the tools as JSON on standard output")
     options = parser.parse_args(arguments)
     return run(PROJECT, options.action, options.only, as_json=options.json)
@@ -58,14 +58,16 @@ def run(project: Path, action: str, only: list[str], *, as_json: bool) -> int:
         print()
     elif action == "status":
         for name, record in records.items():
-            print(_status(name, record))
+            print(_status(name, record, name in engine.extras))
     else:
         there = sum(1 for record in records.values() if record and record.origin != "none")
         report.line(f"ready: {there} tools in {engine.folder.bin} ({duration(time.monotonic() - start)})")
-    return 0 if all(records.values()) else 1
+    return 0 if all(record for name, record in records.items() if name not in engine.extras) else 1
 
 
-def _status(name: str, record: Record | None) -> str:
+def _status(name: str, record: Record | None, extra: bool) -> str:
+    if record is None and extra:
+        return f"{name:28} {'-':10} not asked for: `python3 -m toolchain --only {name}` gets it"
     if record is None:
         return f"{name:28} {'-':10} missing: run `make toolchain`"
     if record.origin == "none":

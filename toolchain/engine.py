@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from toolchain import gobuild, golang, hosts, squid, tools, virtualenv
+from toolchain import azure_cli, gobuild, golang, hosts, squid, tools, virtualenv
 from toolchain.errors import Stopped
 from toolchain.records import ASIDE, Record
 from toolchain.table import TOOLS, Tool
@@ -27,7 +27,9 @@ class Engine:
         self._shop = shop
         self._table = {tool.name: tool for tool in table}
         self.folder = shop.folder
-        self.names = [virtualenv.NAME, *self._table, hosts.NAME, squid.NAME]
+        self.names = [virtualenv.NAME, *self._table, hosts.NAME, squid.NAME, azure_cli.NAME]
+        #: Those that are got only when they are asked for by name.
+        self.extras = {azure_cli.NAME, *(tool.name for tool in table if tool.extra)}
 
     def look(self) -> dict[str, Record | None]:
         """What is there now, by name; None for what is missing or no longer right."""
@@ -37,13 +39,14 @@ class Engine:
             found[tool.name] = tools.ready(self._shop, tool, records)
         found[hosts.NAME] = hosts.ready(self._shop, records)
         found[squid.NAME] = squid.ready(self._shop, records)
+        found[azure_cli.NAME] = azure_cli.ready(self._shop, records)
         return found
 
     def provide(self, only: Sequence[str] = ()) -> dict[str, Record | None]:
         """Get what is missing.
 
         Args:
-            only: the names of the tools that are wanted; all of them when empty.
+            only: the names of the tools that are wanted; all of them but the extras when empty.
 
         Returns:
             The wanted tools' records by name.
@@ -52,7 +55,7 @@ class Engine:
             ToolchainError: a tool cannot be had.
             OSError: the disk is full, or the folder cannot be written.
         """
-        wanted = [name for name in self.names if not only or name in only]
+        wanted = [name for name in self.names if (name in only if only else name not in self.extras)]
         found = self.look()
         if self._missing(found, wanted, bool(only)):
             with self.folder.lock(self._waiting):
@@ -78,8 +81,8 @@ class Engine:
         self._shop.report.line(f"another run (process {other}) is at work here: waiting for it")
 
     def _get(self, missing: list[str]) -> None:
-        """The Python environment and squid come from registries, the rest keeps the processors busy: side by side."""
-        lane = _Lane(self._shop, [name for name in missing if name in (virtualenv.NAME, squid.NAME)])
+        """What comes as packages comes from registries, the rest keeps the processors busy: side by side."""
+        lane = _Lane(self._shop, [name for name in missing if name in _PACKAGES])
         builds = [self._table[name] for name in missing if name in self._table]
         lane.start()
         try:
@@ -121,6 +124,13 @@ class Engine:
             tools.provide(self._shop, tool, go)
 
 
+_PACKAGES: dict[str, Callable[[Workshop], Record]] = {
+    virtualenv.NAME: virtualenv.provide,
+    squid.NAME: squid.provide,
+    azure_cli.NAME: azure_cli.provide,
+}
+
+
 class _Lane(threading.Thread):
     """The steps that run beside the builds; what stops it is kept for `join`."""
 
@@ -132,7 +142,7 @@ class _Lane(threading.Thread):
     def run(self) -> None:
         try:
             for name in self._names:
-                virtualenv.provide(self._shop) if name == virtualenv.NAME else squid.provide(self._shop)
+                _PACKAGES[name](self._shop)
         except BaseException as problem:
             self._problem = problem
             self._shop.children.stop()

@@ -18,11 +18,16 @@ _VERSION = re.compile(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?)")
 def version_of(program: Path, ask: tuple[str, ...]) -> str | None:
     """The version that a program says it is, or None when it says none within 20 s."""
     try:
-        # Some write into their home even then, pulumi for one.
+        # Some write into their home even then: pulumi, az.
         with TemporaryDirectory() as scratch:
             answer = subprocess.run(
                 [program, *ask],
-                env={**os.environ, "PULUMI_HOME": scratch, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+                env={
+                    **os.environ,
+                    "PULUMI_HOME": scratch,
+                    "AZURE_CONFIG_DIR": scratch,
+                    "PULUMI_SKIP_UPDATE_CHECK": "true",
+                },
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -72,8 +77,9 @@ class Finder:
         return None, "", passed
 
     def _candidates(self, tool: Tool) -> Iterator[tuple[Path, str | None]]:
-        if tool.ask and (program := self.program(tool.name)):
-            yield program, version_of(program, tool.ask)
+        for name in (tool.name, *tool.equals) if tool.ask else ():
+            if program := self.program(name):
+                yield program, version_of(program, tool.ask)
         if tool.plugin:
             home = Path(self._environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
             for program in sorted(home.glob(f"plugins/{tool.plugin}-v*/{tool.name}")):

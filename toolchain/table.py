@@ -70,6 +70,8 @@ class Tool:
         build: how it is built.
         beside: the tool next to which this one is looked for first, and next to which the engine expects it.
         plugin: its name among the plugins that an installed Pulumi keeps, whose folders are named after versions.
+        extra: whether it is got only when it is asked for by name.
+        equals: programs of other names on PATH that will do in its place.
     """
 
     name: str
@@ -80,6 +82,9 @@ class Tool:
     build: GoBuild | None = None
     beside: str = ""
     plugin: str = ""
+    # What is made does not depend on these two, so they are no part of what it is made by.
+    extra: bool = field(default=False, repr=False)
+    equals: tuple[str, ...] = field(default=(), repr=False)
 
 
 PULUMI = "3.274.1"
@@ -88,6 +93,8 @@ KUBERNETES_PLUGIN = "4.25.0"
 KUBERNETES = "1.33.4"
 ETCD = "3.5.21"
 HELM = "3.18.6"
+OPENTOFU = "1.12.6"
+AZAPI = "1.15.0"
 
 #: Lower than the language version of the go.mod files, and Go refuses them.
 GO = Range((1, 26, 6), (2,))
@@ -197,6 +204,32 @@ TOOLS: tuple[Tool, ...] = (
             "helm.sh/helm/v3/cmd/helm",
             {"helm.sh/helm/v3/internal/version.version": f"v{HELM}"},
         ),
+    ),
+    Tool(
+        "tofu",
+        OPENTOFU,
+        Range((1, 6), (2,)),
+        ("version",),
+        Download(
+            "https://github.com/opentofu/opentofu/releases/download/v{version}/tofu_{version}_{os}_{arch}.tar.gz",
+            "https://github.com/opentofu/opentofu/releases/download/v{version}/tofu_{version}_SHA256SUMS",
+            folder="",
+        ),
+        GoBuild(
+            "opentofu",
+            "github.com/opentofu/opentofu/cmd/tofu",
+            {"github.com/opentofu/opentofu/version.dev": "no"},
+        ),
+        extra=True,
+        equals=("terraform",),
+    ),
+    Tool(
+        "terraform-provider-azapi",
+        AZAPI,
+        Range((1, 15), (3,)),
+        (),
+        build=GoBuild("azapi", "github.com/Azure/terraform-provider-azapi"),
+        extra=True,
     ),
 )
 

@@ -37,7 +37,7 @@ FIXED = Routes(
     }
 )
 #: Below `providers/microsoft.insights`, which the tree above would take for a provider's name.
-_EVENTS = ("providers", "microsoft.insights", "eventtypes", "management", "values")
+EVENTS = ("providers", "microsoft.insights", "eventtypes", "management", "values")
 
 for _kind in authorization.TYPES:
     catalogue.register(_kind)
@@ -87,7 +87,7 @@ def action_of(method: str, segments: tuple[str, ...]) -> tuple[str, str]:
 
 def _dispatch(azure: Azure, call: Call, segments: tuple[str, ...]) -> Reply:
     authorization.authorize(azure, call, *action_of(call.method, segments))
-    if tuple(segment.lower() for segment in segments[2:]) == _EVENTS and call.method == "GET":
+    if tuple(segment.lower() for segment in segments[2:]) == EVENTS and call.method == "GET":
         return activity.values(azure, call, {})
     found = FIXED.find(segments)
     if found:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from sandbox.azure import ids, principals
+from sandbox.azure import ids, principals, resources
 from sandbox.azure.catalogue import AUTHORIZATION_VERSIONS, ResourceType
 from sandbox.azure.core import Azure, Call, Principal, Reply, Shape, conform, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content, unauthorized
@@ -216,6 +217,19 @@ def _get_definition(azure: Azure, call: Call, target: Target) -> Reply:
     return Reply(200, found)
 
 
+def _put_definition(azure: Azure, call: Call, target: Target) -> Reply:
+    """201 for changes too, and clients take no other status for success."""
+    return replace(resources.put(azure, call, target), status=201)
+
+
+def _delete_definition(azure: Azure, call: Call, target: Target) -> Reply:
+    name = f"/{target.names[-1].lower()}"
+    if any(one["properties"]["roleDefinitionId"].lower().endswith(name) for one in _all(azure, ASSIGNMENTS)):
+        code = "RoleDefinitionHasAssignments"
+        raise ArmError(400, code, f"There are existing role assignments referencing role (code: {code}).")
+    return _delete(azure, call, target)
+
+
 def _list_definitions(azure: Azure, call: Call, target: Target) -> Reply:
     wanted = _filters(call)
     found = [_built_in(azure, name) for name in BUILT_IN] + _all(azure, DEFINITIONS)
@@ -288,21 +302,31 @@ TYPES = (
         versions=AUTHORIZATION_VERSIONS,
         pattern=ids.GUID,
         anywhere=True,
+        signed=False,
         properties=_definition,
-        verbs={"GET": _get_definition, "LIST": _list_definitions, "DELETE": _delete},
+        verbs={
+            "GET": _get_definition,
+            "PUT": _put_definition,
+            "LIST": _list_definitions,
+            "DELETE": _delete_definition,
+        },
+        lacks=("PATCH",),
     ),
     ResourceType(
         ASSIGNMENTS,
         versions=AUTHORIZATION_VERSIONS,
         pattern=ids.GUID,
         anywhere=True,
+        signed=False,
         properties=_assignment,
         verbs={"LIST": _list_assignments, "DELETE": _delete},
+        lacks=("PATCH",),
     ),
     ResourceType(
         "Microsoft.Authorization/permissions",
         versions=AUTHORIZATION_VERSIONS,
         anywhere=True,
         verbs={"LIST": permissions},
+        lacks=("GET", "HEAD", "PUT", "PATCH", "DELETE"),
     ),
 )

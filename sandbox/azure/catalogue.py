@@ -116,11 +116,12 @@ class ResourceType:
         complete: what the end of a creation or update adds.
         view: the document as a version shows it.
         patched_later: the first version in which a PATCH is an operation, answered with 202; none for 200 at once.
-        read_only: whether it takes no verbs but its own.
         etags: whether it has etags, which If-Match and If-None-Match are compared with.
+        signed: whether it carries `systemData`.
         identity: whether a system-assigned identity is given ids.
         verbs: handlers in place of the usual ones: "PUT", "GET", "DELETE", "PATCH", "LIST".
         actions: POST verbs by lower-cased name.
+        lacks: usual verbs that it does not take.
         unset: the document that is read where none was stored (a settings object).
     """
 
@@ -137,11 +138,12 @@ class ResourceType:
     complete: Callable[[Json], None] = _nothing
     view: Callable[[Azure, Json, str], Json] = _whole
     patched_later: str = ""
-    read_only: bool = False
     etags: bool = False
+    signed: bool = True
     identity: bool = False
     verbs: Mapping[str, Callable[[Azure, Call, Target], Reply]] = field(default_factory=dict)
     actions: Mapping[str, Callable[[Azure, Call, Json], Reply]] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
     unset: Callable[[Azure, Target], Json | None] | None = None
 
     @property
@@ -201,7 +203,7 @@ _TABLE = (
     ResourceType(
         scopes.RESOURCES,
         versions=SCOPE_VERSIONS,
-        read_only=True,
+        lacks=("HEAD", "PUT", "PATCH", "DELETE"),
         verbs={"GET": scopes.get_resource, "LIST": scopes.list_resources},
     ),
     ResourceType(
@@ -232,6 +234,11 @@ def register(kind: ResourceType) -> None:
 def of(name: str) -> ResourceType:
     """The type by its name in any case; one that keeps what it is given where the table has none."""
     return _TYPES.get(name.lower()) or ResourceType(name, tracked=name.count("/") == 1, anywhere=True, etags=True)
+
+
+def types() -> list[ResourceType]:
+    """All types of the table."""
+    return [*_TYPES.values()]
 
 
 def in_namespace(namespace: str) -> list[ResourceType]:

@@ -27,7 +27,7 @@ def answer(azure: Azure, call: Call) -> Reply:
         ArmError: the address, the body or the cluster is none.
     """
     verb = call.path.removeprefix(PREFIX).rstrip("/").lower()
-    handler = {"healthcheck": _health, "gethelmsettings": _settings, "heartbeat": _heartbeat}.get(verb)
+    handler = HANDLERS.get(verb)
     if handler is None or not call.path.startswith(PREFIX):
         raise no_route(call.method, call.path[:200])
     if call.method != "POST":
@@ -98,3 +98,7 @@ def _cluster(azure: Azure, identifier: object, where: str) -> Json:
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
+
+
+#: By what stands after PREFIX, in lower case.
+HANDLERS = {"healthcheck": _health, "gethelmsettings": _settings, "heartbeat": _heartbeat}

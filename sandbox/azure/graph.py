@@ -49,7 +49,7 @@ def answer(azure: Azure, call: Call) -> Reply:
     keyed = _KEYED.fullmatch(segments[-1]) if segments else None
     if keyed and call.method == "GET":
         return _one(azure, call, lambda one: bool(one["appId"] == keyed[1].lower()), keyed[1])
-    found = _ROUTES.find(segments)
+    found = ROUTES.find(segments)
     if found is None:
         raise ArmError(
             400, "BadRequest", f"Resource not found for the segment '{segments[-1][:80] if segments else ''}'."
@@ -139,7 +139,7 @@ def _principals(azure: Azure) -> list[Json]:
     ]
 
 
-_ROUTES = Routes(
+ROUTES = Routes(
     {
         "/v1.0/serviceprincipals": {"GET": _list},
         "/v1.0/serviceprincipals/{id}": {"GET": _get},

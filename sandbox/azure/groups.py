@@ -22,8 +22,7 @@ VERSIONS = (
 #: Seconds that ARM's deletion of a group takes here; in life, as long as its resources need.
 DELETION = 0.9
 
-_FILTER = re.compile(r"resourceType\s+eq\s+'([^']+)'", re.IGNORECASE)
-_TAG_FILTER = re.compile(r"tagName\s+eq\s+'([^']+)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?", re.IGNORECASE)
+_CLAUSE = re.compile(r"(\w+)\s+eq\s+'([^']*)'")
 
 
 def check_version(call: Call) -> None:
@@ -115,25 +114,36 @@ def listing(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     check_version(call)
     after, limit = page_bounds(call)
     page = azure.store.in_subscription(azure.identity.subscription_id, KIND, after, limit)
-    wanted = _TAG_FILTER.search(call.query.get("$filter", ""))
-    shown = [_shown(item) for item in page.items]
-    if wanted:
-        name, value = wanted.groups()
-        shown = [one for one in shown if name in one["tags"] and value in (None, one["tags"][name])]
+    wanted = _wanted(call)
+    shown = [_shown(item) for item in page.items if _is_wanted(item, wanted)]
     return page_reply(call, Page(shown, page.after))
 
 
 def resources(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
-    """The resources of a group or of the subscription: who they are, without their properties."""
+    """The resources of a group or of the subscription that `$filter` asks for: who they are, without properties."""
     check_version(call)
+    wanted = _wanted(call)
     group = params.get("group")
     if group:
         _existing(azure, group)
     after, limit = page_bounds(call)
-    wanted = _FILTER.search(call.query.get("$filter", ""))
-    page = azure.store.tracked(azure.identity.subscription_id, group, wanted.group(1) if wanted else None, after, limit)
+    subscription, group = azure.identity.subscription_id, group or wanted.get("resourcegroup")
+    page = azure.store.tracked(subscription, group, wanted.get("resourcetype"), after, limit)
     keys = ("id", "name", "type", "kind", "location", "identity", "tags")
-    return page_reply(call, Page([{key: one[key] for key in keys if key in one} for one in page.items], page.after))
+    shown = [{key: one[key] for key in keys if key in one} for one in page.items if _is_wanted(one, wanted)]
+    return page_reply(call, Page(shown, page.after))
+
+
+def _is_wanted(resource: Json, wanted: Mapping[str, str]) -> bool:
+    for key in ("name", "location"):
+        if key in wanted and resource.get(key, "").lower() != wanted[key].lower():
+            return False
+    tag, tags = wanted.get("tagname"), resource.get("tags") or {}
+    return tag is None or (tag in tags and wanted.get("tagvalue", tags[tag]) == tags[tag])
+
+
+def _wanted(call: Call) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in _CLAUSE.findall(call.query.get("$filter", ""))}
 
 
 def _find(azure: Azure, name: str) -> Json | None:

@@ -24,7 +24,7 @@ _ANY = ("common", "organizations")
 def answer(azure: Azure, call: Call) -> Reply:
     """Answer a request to the login host."""
     segments = tuple(segment for segment in call.path.split("/") if segment)
-    found = _ROUTES.find(segments)
+    found = ROUTES.find(segments)
     if found is None:
         return Reply(
             404,
@@ -199,7 +199,7 @@ def problem(code: str, error: str, message: str) -> Json:
     }
 
 
-_ROUTES = Routes(
+ROUTES = Routes(
     {
         "/{tenant}/discovery/instance": {"GET": _instance},
         "/{tenant}/v2.0/.well-known/openid-configuration": {"GET": _configuration_v2},

@@ -53,7 +53,7 @@ def handle(azure: Azure, call: Call, target: Target) -> Reply:
         kind = catalogue.of(target.kind)
         verb = "LIST" if call.method == "GET" else call.method
     check_version(call, kind)
-    handler = kind.verbs.get(verb) or (None if kind.read_only else _USUAL.get(verb))
+    handler = kind.verbs.get(verb) or (None if verb in kind.lacks else USUAL.get(verb))
     if handler is None or (verb in ("LIST", "POST")) == target.whole:
         raise method_not_allowed(call.method, kind.name)
     return handler(azure, call, target)
@@ -180,7 +180,8 @@ def act(azure: Azure, call: Call, target: Target) -> Reply:
     return action(azure, call, _existing(azure, kind, target.owner))
 
 
-_USUAL = {"GET": get, "HEAD": head, "PUT": put, "PATCH": patch, "DELETE": delete, "LIST": listing, "POST": act}
+#: What any type takes, where its own row does not say otherwise.
+USUAL = {"GET": get, "HEAD": head, "PUT": put, "PATCH": patch, "DELETE": delete, "LIST": listing, "POST": act}
 
 
 def system_data(azure: Azure, call: Call, old: Json | None) -> Json:
@@ -198,7 +199,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
             "Conflict",
             f"The resource '{document['id']}' is being deleted; nothing can be written to it until that ends.",
         )
-    document["systemData"] = system_data(azure, call, old)
+    if kind.signed:
+        document["systemData"] = system_data(azure, call, old)
     if kind.etags:
         document["etag"] = preconditions.fresh()
     action = pending.action if pending else "update" if old else "create"

@@ -19,9 +19,14 @@ class _Node:
 
 
 class Routes:
-    """A tree of templates, as `/subscriptions/{subscription}`: literals are in lower case and compared without it."""
+    """A tree of templates, as `/subscriptions/{subscription}`: literals are in lower case and compared without it.
+
+    Attributes:
+        table: what it was made of: handlers by template and verb.
+    """
 
     def __init__(self, table: Mapping[str, Mapping[str, Handler]]) -> None:
+        self.table = table
         self._root = _Node()
         for template, verbs in table.items():
             node = self._root

@@ -81,12 +81,13 @@ def check_registered(azure: Azure, namespace: str) -> None:
         ArmError: 409.
     """
     if _state(azure, _known(namespace)) not in ("Registered", "Registering"):
-        raise ArmError(
-            409,
-            "MissingSubscriptionRegistration",
+        code = "MissingSubscriptionRegistration"
+        message = (
             f"The subscription is not registered to use namespace '{namespace}'. "
-            "See https://aka.ms/rps-not-found for how to register subscriptions.",
+            "See https://aka.ms/rps-not-found for how to register subscriptions."
         )
+        # Clients that register by themselves take the namespace from the details.
+        raise ArmError(409, code, message, details=[{"code": code, "target": namespace, "message": message}])
 
 
 def locations(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:

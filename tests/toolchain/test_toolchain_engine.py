@@ -50,6 +50,13 @@ def test_a_tool_on_path_is_linked_and_nothing_is_built(machine: Machine) -> None
     assert machine.builds() == []
 
 
+def test_a_program_of_another_name_that_will_do_is_taken_where_there_is_none_of_its_own(machine: Machine) -> None:
+    other = machine.program("otherctl", "Otherctl v1.9.4")
+    record = machine.engine(tool("fakectl", equals=("otherctl",))).provide(["fakectl"])["fakectl"]
+    assert record is not None and (record.path, record.origin) == (str(other), "path")
+    assert (machine.project / ".local/toolchain/bin/fakectl").resolve() == other and machine.builds() == []
+
+
 @pytest.mark.parametrize("says", ["GitVersion:v1.4.9", "v3.0.0", "who knows"])
 def test_a_tool_of_a_wrong_version_is_passed_over_and_said(machine: Machine, says: str) -> None:
     program = machine.program("fakectl", says)

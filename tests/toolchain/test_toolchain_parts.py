@@ -14,6 +14,7 @@ import pytest
 from made_up_machine import Machine, tool
 
 from toolchain import command, table
+from toolchain.engine import Engine
 from toolchain.table import Range
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -111,6 +112,22 @@ def test_the_command_reports_as_json_and_refuses_an_unknown_name(
     assert any(line.split()[:3] == ["one", "2.0.0", "build"] for line in lines)
 
 
+def test_an_extra_is_got_only_when_it_is_asked_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def engine(*_: object) -> Engine:
+        made = machine.engine(tool("one"), tool("more", extra=True))
+        made.names = ["one", "more"]
+        return made
+
+    assert set(engine().provide()) == {"one"} and machine.builds() == ["example.com/one"]
+    monkeypatch.setattr(command, "Engine", engine)
+    command.run(machine.project, "status", [], as_json=False)
+    said = capsys.readouterr().out
+    assert "not asked for: `python3 -m toolchain --only more` gets it" in said
+    assert set(engine().provide(["more"])) == {"more"} and machine.builds() == ["example.com/one", "example.com/more"]
+
+
 def test_an_old_python_is_told_so_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 4, "final", 0))
     with pytest.raises(SystemExit) as caught:
@@ -128,9 +145,10 @@ def test_the_package_needs_nothing_but_python() -> None:
 @pytest.mark.parametrize("row", table.TOOLS, ids=lambda row: row.name)
 def test_a_row_of_the_table_is_what_its_module_pins(row: table.Tool) -> None:
     assert row.accepts.holds(row.version)
-    assert row.download is not None and row.build is not None
-    filled = row.download.url.format_map({"version": row.version, "os": "linux", "arch": "amd64", "x64": "x64"})
-    assert filled.startswith("https://") and row.version in filled and "{" not in filled
+    assert row.build is not None and (row.download is not None or row.extra)
+    if row.download is not None:
+        filled = row.download.url.format_map({"version": row.version, "os": "linux", "arch": "amd64", "x64": "x64"})
+        assert filled.startswith("https://") and row.version in filled and "{" not in filled
     text = (REPOSITORY / "toolchain" / row.build.module / "go.mod").read_text()
     pins = {
         "pulumi": f"github.com/pulumi/pulumi/pkg/v3 v{row.version}",
@@ -138,10 +156,19 @@ def test_a_row_of_the_table_is_what_its_module_pins(row: table.Tool) -> None:
         "helm": f"helm.sh/helm/v3 v{row.version}",
         "pulumi-language-yaml": f"github.com/pulumi/pulumi-yaml v{row.version}",
         "pulumi-resource-kubernetes": "github.com/pulumi/pulumi-kubernetes/provider/v4 v4.0.0-2026",
+        "tofu": f"github.com/opentofu/opentofu v{row.version}",
+        "terraform-provider-azapi": f"github.com/Azure/terraform-provider-azapi v{row.version}",
     }
     assert pins.get(row.name, f"k8s.io/kubernetes v{row.version}") in text
     go = re.search(r"^go ([\d.]+)$", text, re.MULTILINE)
     assert go is not None and table.GO.holds(go[1])
+
+
+def test_the_azure_cli_is_locked_with_hashes_and_without_addresses() -> None:
+    lock = (REPOSITORY / "requirements-az.lock").read_text()
+    assert re.search(r"^azure-cli==[\d.]+ ", lock, re.MULTILINE) and "://" not in lock
+    blocks = re.split(r"(?m)^(?=[a-z0-9])", lock)[1:]
+    assert len(blocks) > 100 and all("==" in block and "--hash=sha256:" in block for block in blocks)
 
 
 def test_pinned_python_packages_agree_and_have_hashes() -> None:

@@ -10,14 +10,16 @@ from typing import Any
 import jwt
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.polling.base_polling import LocationPolling, StatusCheckPolling
 from azure.identity import ClientSecretCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
+from azure.mgmt.core.polling.arm_polling import ARMPolling
 from azure.mgmt.hybridcompute import HybridComputeManagementClient
 from azure.mgmt.hybridcompute import models as compute
 from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.hybridkubernetes import models as kubernetes
 from azure.mgmt.resource.resources import ResourceManagementClient
-from local_azure import LocalAzure, Router
+from local_azure import GATEWAYS, SETTINGS, LocalAzure, Router
 from microsoft_clients import credential, management
 
 Make = Callable[[type[Any]], Any]
@@ -217,3 +219,117 @@ def test_roles_are_defined_assigned_and_listed(azure: LocalAzure, client: Make, 
     assert next(iter(roles.permissions.list_for_resource_group(group))).actions == ["*"]
     roles.role_assignments.delete(scope, name)
     assert not list(roles.role_assignments.list_for_scope(scope, filter=f"principalId eq '{principal}'"))
+
+
+def test_a_private_link_scope_from_creation_to_deletion(azure: LocalAzure, client: Make, group: str) -> None:
+    scopes = client(HybridComputeManagementClient).private_link_scopes
+    wanted = compute.HybridComputePrivateLinkScope(location="eastus")
+    made = scopes.create_or_update(group, "pls-sdk", wanted)
+    assert made.properties.public_network_access == "Disabled"
+    uuid.UUID(made.properties.private_link_scope_id)
+    assert made.id in [one.id for one in scopes.list()]
+    assert [one.name for one in scopes.list_by_resource_group(group)] == ["pls-sdk"]
+    tagged = scopes.update_tags(group, "pls-sdk", compute.TagsResource(tags={"team": "edge"}))
+    assert tagged.tags == scopes.get(group, "pls-sdk").tags == {"team": "edge"}
+    scopes.begin_delete(group, "pls-sdk").result(timeout=20)
+    with pytest.raises(ResourceNotFoundError):
+        scopes.get(group, "pls-sdk")
+
+
+def test_an_association_is_patched_listed_and_removed(azure: LocalAzure, client: Make, group: str) -> None:
+    cluster = azure.cluster(f"{azure.subscription}/resourceGroups/{group}", "patched")
+    gateway = azure.gateway(f"{azure.subscription}/resourceGroups/{group}", "gw-patched")
+    settings, resources = client(HybridComputeManagementClient).settings, client(ResourceManagementClient).resources
+    where = (group, "Microsoft.Kubernetes", "connectedClusters", "patched", "default")
+    wanted = compute.Settings({"properties": {"gatewayProperties": {"gatewayResourceId": gateway}}})
+    assert settings.patch(*where, wanted).properties.gateway_properties.gateway_resource_id == gateway
+    identifier = f"{cluster}/providers/Microsoft.HybridCompute/settings/default"
+    assert (
+        azure.call("GET", identifier, SETTINGS).json()["properties"]["gatewayProperties"]
+        == wanted["properties"]["gatewayProperties"]
+    )
+    assert resources.check_existence_by_id(identifier, api_version=SETTINGS)
+    resources.begin_delete_by_id(identifier, api_version=SETTINGS).result(timeout=20)
+    assert settings.get(*where).properties.gateway_properties.gateway_resource_id is None
+    azure.call("DELETE", gateway, GATEWAYS)
+
+
+def test_a_slow_cluster_is_followed_where_its_provider_tells_of_it(azure: LocalAzure, client: Make, group: str) -> None:
+    clusters = client(ConnectedKubernetesClient).connected_cluster
+    azure.durations(cluster=600)
+    wanted = {"location": "eastus", "identity": {"type": "SystemAssigned"}}
+    wanted |= {"properties": {"agentPublicKeyCertificate": "MIIB", "distribution": "k3s"}}
+    poller = clusters.begin_create_or_replace(group, "slow", wanted)
+    assert clusters.get(group, "slow").properties.provisioning_state == "Accepted"
+    azure.advance(601)
+    made = poller.result(timeout=20)
+    assert made.properties.provisioning_state == "Succeeded"
+    assert made.id in [one.id for one in clusters.list_by_subscription()]
+    azure.durations(cluster=0)
+    clusters.begin_delete(group, "slow").result(timeout=20)
+
+
+def test_an_operation_is_followed_at_its_other_address(azure: LocalAzure, client: Make, group: str) -> None:
+    identifier = azure.gateway(f"{azure.subscription}/resourceGroups/{group}", "gw-located")
+    by_location = ARMPolling(1, lro_algorithms=[LocationPolling(), StatusCheckPolling()])
+    gateways = client(HybridComputeManagementClient).gateways
+    gateways.begin_delete(group, "gw-located", polling=by_location).result(timeout=20)
+    assert azure.call("GET", identifier, GATEWAYS).status_code == 404
+    asked = [one["path"] for one in azure.call("GET", "/sandbox/requests").json()["value"]]
+    assert any("/operationresults/" in path and "Microsoft.HybridCompute" in path for path in asked)
+
+
+def test_groups_and_resources_are_changed_and_providers_unregistered(azure: LocalAzure, client: Make) -> None:
+    resource = client(ResourceManagementClient)
+    group = azure.group()
+    name = group.rsplit("/", 1)[1]
+    resource.resource_groups.update(name, {"tags": {"mark": name}})
+    assert resource.resource_groups.get(name).tags == {"mark": name}
+    assert [one.id for one in resource.resource_groups.list(filter=f"tagName eq 'mark' and tagValue eq '{name}'")] == [
+        group
+    ]
+    assert resource.resources.get_by_id(azure.subscription, api_version="2022-12-01").id == azure.subscription
+
+    identifier = f"{group}/providers/Microsoft.Network/publicIPAddresses/ip1"
+    assert not resource.resources.check_existence_by_id(identifier, api_version="2023-09-01")
+    resource.providers.register("Microsoft.Network")
+    resource.resources.begin_create_or_update_by_id(
+        identifier, {"location": "eastus", "properties": {"idleTimeoutInMinutes": 4}}, api_version="2023-09-01"
+    ).result(timeout=20)
+    assert resource.resources.check_existence_by_id(identifier, api_version="2023-09-01")
+    changed = resource.resources.begin_update_by_id(
+        identifier, {"tags": {"a": "b"}, "properties": {"zone": "1"}}, api_version="2023-09-01"
+    ).result(timeout=20)
+    assert (changed.tags, changed.properties) == ({"a": "b"}, {"idleTimeoutInMinutes": 4, "zone": "1"})
+    resource.resources.begin_delete_by_id(identifier, api_version="2023-09-01").result(timeout=20)
+    assert azure.call("GET", identifier, "2023-09-01").status_code == 404
+
+    assert resource.providers.unregister("Microsoft.Network").registration_state == "Unregistered"
+    states = {one.namespace: one.registration_state for one in resource.providers.list()}
+    assert states["Microsoft.Network"] == "Unregistered" and states["Microsoft.Kubernetes"] == "Registered"
+
+
+def test_a_role_is_read_by_id_and_goes_when_nobody_has_it(azure: LocalAzure, client: Make, group: str) -> None:
+    roles, name = client(AuthorizationManagementClient), str(uuid.uuid4())
+    wanted = {"role_name": name, "assignable_scopes": [azure.subscription], "permissions": [{"actions": ["*/read"]}]}
+    made = roles.role_definitions.create_or_update(azure.subscription, name, wanted)
+    again = roles.role_definitions.create_or_update(azure.subscription, name, {**wanted, "description": "Reads."})
+    assert again.id == made.id and roles.role_definitions.get_by_id(made.id).description == "Reads."
+
+    cluster = azure.cluster(f"{azure.subscription}/resourceGroups/{group}", "scope")
+    assignment = str(uuid.uuid4())
+    given = {"principal_id": str(uuid.uuid4()), "role_definition_id": made.id, "principal_type": "ServicePrincipal"}
+    roles.role_assignments.create(cluster, assignment, given)
+    assert roles.role_assignments.get(cluster, assignment).principal_id == given["principal_id"]
+    where = (group, "Microsoft.Kubernetes", "connectedClusters", "scope")
+    assert assignment in [one.name for one in roles.role_assignments.list_for_resource(*where)]
+    assert assignment in [one.name for one in roles.role_assignments.list_for_subscription()]
+    rights = roles.permissions.list_for_resource(group, "Microsoft.Kubernetes", "", "connectedClusters", "scope")
+    assert [one.actions for one in rights] == [["*"]]
+
+    with pytest.raises(HttpResponseError, match="RoleDefinitionHasAssignments"):
+        roles.role_definitions.delete(azure.subscription, name)
+    roles.role_assignments.delete(cluster, assignment)
+    roles.role_definitions.delete(azure.subscription, name)
+    with pytest.raises(ResourceNotFoundError, match="RoleDefinitionDoesNotExist"):
+        roles.role_definitions.get(azure.subscription, name)
