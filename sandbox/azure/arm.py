@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.azure import activity, authorization, catalogue, groups, ids, lro, resources, subscriptions, tokens
+from sandbox.azure import activity, authorization, catalogue, groups, ids, lro, resources, subscriptions, tags, tokens
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError, method_not_allowed, no_route, subscription_not_found, wrong_tenant
 from sandbox.azure.routes import Routes
@@ -13,6 +13,8 @@ _STATUS = "/providers/{namespace}/locations/{location}"
 FIXED = Routes(
     {
         "/tenants": {"GET": subscriptions.tenants},
+        "/providers": {"GET": subscriptions.of_tenant},
+        "/providers/{namespace}": {"GET": subscriptions.of_tenant},
         "/subscriptions": {"GET": subscriptions.listing},
         _IN: {"GET": subscriptions.get},
         f"{_IN}/locations": {"GET": subscriptions.locations},
@@ -39,7 +41,7 @@ FIXED = Routes(
 #: Below `providers/microsoft.insights`, which the tree above would take for a provider's name.
 EVENTS = ("providers", "microsoft.insights", "eventtypes", "management", "values")
 
-for _kind in authorization.TYPES:
+for _kind in (*authorization.TYPES, tags.TYPE):
     catalogue.register(_kind)
 
 _WRITES = frozenset(("PUT", "PATCH", "DELETE", "POST"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sandbox.azure import catalogue, ids, lro
-from sandbox.azure.core import Azure, Call, Reply, conform, expect, optional
+from sandbox.azure import catalogue, ids, lro, tags
+from sandbox.azure.core import Azure, Call, Reply, conform
 from sandbox.azure.errors import ArmError, group_not_found, invalid_api_version
 from sandbox.azure.paging import page_bounds, page_reply
 from sandbox.azure.resources import system_data
@@ -66,7 +66,7 @@ def put(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
         "name": name,
         "type": KIND,
         "location": plain,
-        "tags": _tags(call.document),
+        "tags": tags.checked(call.document),
         "properties": {"provisioningState": "Succeeded"},
     }
     _store(azure, call, document, old)
@@ -77,7 +77,7 @@ def patch(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     """Change a group's tags."""
     check_version(call)
     old = _existing(azure, params["group"])
-    document = {**old, **({"tags": _tags(call.document)} if "tags" in call.document else {})}
+    document = {**old, **({"tags": tags.checked(call.document)} if "tags" in call.document else {})}
     _store(azure, call, document, old)
     return Reply(200, _shown(document))
 
@@ -169,13 +169,6 @@ def _store(azure: Azure, call: Call, document: Json, old: Json | None) -> None:
     azure.store.put(
         document, subscription=subscription, group="", scope=f"/subscriptions/{subscription}", tracked=False
     )
-
-
-def _tags(document: Json) -> Json:
-    tags: Json = optional(document.get("tags"), dict, "tags")
-    for name, value in tags.items():
-        expect(value, str, f"tags.{name[:40]}")
-    return tags
 
 
 def _shown(document: Json) -> Json:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from sandbox.azure import activity, catalogue, ids, lro, preconditions, subscriptions
+from sandbox.azure import activity, catalogue, ids, lro, preconditions, subscriptions, tags
 from sandbox.azure.catalogue import ResourceType
-from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, optional, stamp
+from sandbox.azure.core import Azure, Call, Reply, Shape, conform, expect, stamp
 from sandbox.azure.errors import (
     ArmError,
     group_not_found,
@@ -20,8 +20,6 @@ from sandbox.azure.errors import (
 from sandbox.azure.ids import Target
 from sandbox.azure.paging import page_bounds, page_reply
 from sandbox.azure.store import Json, Operation, Page
-
-MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 #: What a request may not set, and what is set apart from the rest.
 _OWN = frozenset(("id", "name", "type", "systemData", "location", "tags", "properties", "identity", "etag"))
@@ -109,7 +107,7 @@ def put(azure: Azure, call: Call, target: Target) -> Reply:
         "name": name,
         "type": kind.name,
         **({"location": location} if location else {}),
-        **({"tags": _tags(call.document)} if kind.tracked or call.document.get("tags") is not None else {}),
+        **({"tags": tags.checked(call.document)} if kind.tracked or call.document.get("tags") is not None else {}),
         **_further(call, kind),
         **_identity(azure, call, kind, old),
         "properties": properties,
@@ -125,7 +123,7 @@ def patch(azure: Azure, call: Call, target: Target) -> Reply:
         preconditions.check(call, old)
     document = {**old, **_further(call, kind)}
     if "tags" in call.document:
-        document["tags"] = _tags(call.document)
+        document["tags"] = tags.checked(call.document)
     if call.document.get("identity") is not None:
         document |= _identity(azure, call, kind, old)
     if call.document.get("properties") is not None:
@@ -298,22 +296,6 @@ def _location(call: Call, kind: ResourceType, target: Target, old: Json | None) 
             "Please select a new resource name.",
         )
     return str(old["location"]) if old and old.get("location") else location
-
-
-def _tags(document: Json) -> Json:
-    tags: Json = optional(document.get("tags"), dict, "tags")
-    if len(tags) > MAX_TAGS:
-        raise ArmError(400, "InvalidTags", f"The resource has {len(tags)} tags; the maximum is {MAX_TAGS}.")
-    for name, value in tags.items():
-        expect(value, str, f"tags.{name[:40]}")
-        if len(name) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
-            raise ArmError(
-                400,
-                "InvalidTags",
-                f"The tag '{name[:40]}' is too long: names have at most {MAX_TAG_NAME} characters, "
-                f"values {MAX_TAG_VALUE}.",
-            )
-    return tags
 
 
 def _further(call: Call, kind: ResourceType) -> Json:

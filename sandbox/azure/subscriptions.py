@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sandbox import world
-from sandbox.azure import catalogue
+from sandbox.azure import catalogue, tags
 from sandbox.azure.core import Azure, Call, Reply
 from sandbox.azure.errors import ArmError
 from sandbox.azure.store import Json
@@ -120,6 +120,16 @@ def provider(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     return Reply(200, _provider(azure, params["namespace"]))
 
 
+def of_tenant(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
+    """All providers, or one, as the tenant knows them: without a state, which only subscriptions have."""
+    _ = call.api_version
+    wanted = [_known(params["namespace"])] if params else PROVIDERS
+    found = [{**_provider(azure, name), "id": f"/providers/{name}"} for name in wanted]
+    for one in found:
+        del one["registrationState"]
+    return Reply(200, found[0] if params else {"value": found})
+
+
 def register(azure: Azure, call: Call, params: Mapping[str, str]) -> Reply:
     """Register a provider; here that takes no time."""
     return _set_state(azure, call, params["namespace"], "Registered")
@@ -183,6 +193,7 @@ def _subscription(azure: Azure) -> Json:
         "state": "Enabled",
         "authorizationSource": "RoleBased",
         "managedByTenants": [],
+        "tags": tags.of_subscription(azure),
         "subscriptionPolicies": {
             "locationPlacementId": "Public_2014-09-01",
             "quotaId": "PayAsYouGo_2014-09-01",
