@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def main() -> int:
         "--charts", type=Path, default=DEFAULT_CHARTS, help="the folder whose charts the registry serves"
     )
     arguments = parser.parse_args()
+    gc.freeze()  # what was imported is no garbage: a full collection would look through it for 17 ms
     home = Home.default()
     try:
         asyncio.run(serve(home, arguments.charts))

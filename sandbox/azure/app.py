@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import signal
 import ssl
@@ -19,6 +18,7 @@ from aiohttp import web
 
 from sandbox.azure import arm, control, dataplane, login, metadata, registry
 from sandbox.azure.core import Azure, Call, Reply
+from sandbox.azure.documents import encode
 from sandbox.azure.errors import ArmError
 from sandbox.azure.store import Store
 from sandbox.certificates import AZURE_NAMES, certificates
@@ -27,8 +27,6 @@ from sandbox.home import PROJECT, Home
 #: ARM's own limit; a client that sends more gets 413.
 MAX_BODY = 4 * 1024 * 1024
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 Part = Callable[[Azure, Call], Reply]
 
@@ -184,7 +182,8 @@ def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Re
         body = reply.body
         headers.setdefault("Content-Type", "text/plain; charset=utf-8")
     else:
-        body = _ENCODER.encode(reply.body).encode()
+        made = encode(reply.body)
+        body = made if isinstance(made, bytes) else made.encode()
         headers["Content-Type"] = "application/json; charset=utf-8"
     response = web.Response(status=reply.status, body=body, headers=headers)
     if reply.status == 413:
