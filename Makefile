@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench check format schema clean
+.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -36,7 +36,10 @@ test-long: toolchain azapi ## The rest: every direction, foreign clients, faults
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m long
 
 bench: toolchain ## What preview and up of 100 clusters cost with the components, and without
-	@$(VENV) -m bench
+	@$(VENV) -m bench components
+
+bench-azure: toolchain ## What requests cost the local Azure, and whether that depends on what it holds
+	@$(VENV) -m bench azure
 
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .

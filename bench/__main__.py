@@ -1,4 +1,4 @@
-"""`python -m bench`: what `preview` and `up` of many clusters cost with our components, and without."""
+"""`python -m bench components` and `python -m bench azure`: what the components cost, and what the local Azure does."""
 
 from __future__ import annotations
 
@@ -11,21 +11,49 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bench import azure
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
+_json = click.option("--json", "as_json", is_flag=True, help="Print figures for programs to read.")
 
-@click.command(help=__doc__)
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
 @click.option("--clusters", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print figures for programs to read.")
-def main(clusters: int, rounds: int, as_json: bool) -> None:
+@_json
+def components(clusters: int, rounds: int, as_json: bool) -> None:
+    """What `preview` and `up` of many clusters cost with our components, and without."""
     with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
-        figures = measure(Home(Path(folder)), clusters, rounds, lambda line: click.echo(line, err=True))
+        figures = measure(Home(Path(folder)), clusters, rounds, _say)
     if as_json:
         click.echo(json.dumps({"clusters": clusters, "rounds": rounds, "target": TARGET, "phases": _plain(figures)}))
     else:
         Console().print(_table(figures, clusters, rounds))
+
+
+@main.command("azure")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--requests", type=click.IntRange(2), default=1000, show_default=True, help="In each round and case.")
+@click.option("--case", "cases", multiple=True, type=click.Choice(tuple(azure.CASES)), help="Only these.")
+@_json
+def of_azure(rounds: int, requests: int, cases: tuple[str, ...], as_json: bool) -> None:
+    """What requests cost the local Azure when it holds few clusters and when it holds many."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = azure.measure(Path(folder), rounds, dict.fromkeys(cases or azure.CASES, requests), _say)
+    if as_json:
+        click.echo(json.dumps({"rounds": rounds, "requests": requests, "targets": azure.TARGETS, **figures.plain()}))
+    else:
+        Console().print(_azure_table(figures))
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _plain(figures: Figures) -> dict[str, dict[str, dict[str, object]]]:
@@ -64,6 +92,29 @@ def _table(figures: Figures, clusters: int, rounds: int) -> Table:
                 f"{figures.cpu_ratio(phase, program):.2f}",
             )
         table.add_section()
+    return table
+
+
+def _azure_table(figures: azure.Figures) -> Table:
+    few, many, memory = azure.FEW, azure.MANY, figures.memory
+    table = Table(
+        title=f"the local Azure with {many:,} clusters, {azure.CONNECTIONS} connections",
+        caption=f"CPU: of the server; ratio: of that, to {few} clusters; asking: CPU ms of the client\n"
+        f"memory with {few} clusters {memory[few] / 1e6:.0f} MB, with {many:,} {memory[many] / 1e6:.0f} MB",
+    )
+    for title in ("case", "CPU ms", "/CPU s", "/s", "p50 ms", "p99 ms", "ratio", "asking"):
+        table.add_column(title, justify="left" if title == "case" else "right")
+    for case in figures.cases:
+        cost = figures.cost(case, many)
+        table.add_row(
+            case,
+            f"{1000 * cost:.3f}",
+            f"{1 / cost:,.0f}",
+            f"{figures.rate(case, many):,.0f}",
+            *(f"{1000 * figures.percentile(case, many, hundredth):.1f}" for hundredth in (50, 99)),
+            f"{figures.ratio(case):.2f}",
+            f"{1000 * figures.own_cost(case, many):.3f}",
+        )
     return table
 
 

@@ -19,10 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import requests
-
+from bench.arm import CLUSTERS, SETTINGS, Arm
 from sandbox import azure, plugin_choice
-from sandbox.certificates import certificates
 from sandbox.environment import environment
 from sandbox.home import Home
 from sandbox.supervisor import Supervisor
@@ -44,12 +42,6 @@ PHASES: Mapping[str, tuple[str, ...]] = {
 }
 
 _QUIET = ("--non-interactive", "--color", "never", "--suppress-progress")
-_GROUPS, _CLUSTERS, _SETTINGS, _GATEWAYS = (
-    "2022-09-01",
-    "2025-08-01-preview",
-    "2025-02-19-preview",
-    "2024-07-31-preview",
-)
 
 
 @dataclass(frozen=True)
@@ -154,46 +146,16 @@ def _world(home: Home, clusters: int) -> Iterator[dict[str, str]]:
 
 def _fill(home: Home, clusters: int) -> None:
     """Put the gateway and the clusters into the local Azure, associated and connected."""
-    identity, url = home.identity, f"https://localhost:{home.port('azure')}"
-    group = f"{url}/subscriptions/{identity.subscription_id}/resourceGroups/arc-bench"
-    gateway = f"{group}/providers/Microsoft.HybridCompute/gateways/gw-bench"
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = str(certificates(home).bundle)
-    token = session.post(
-        f"{url}/{identity.tenant_id}/oauth2/v2.0/token",
-        data={
-            "grant_type": "client_credentials",
-            "client_id": identity.client_id,
-            "client_secret": identity.client_secret,
-            "scope": "https://management.azure.com/.default",
-        },
-    )
-    token.raise_for_status()
-    session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-    kinds = ("Microsoft.HybridCompute/gateways", "Microsoft.Kubernetes/connectedClusters")
-    session.post(f"{url}/sandbox/durations", json={f"{kind}:create": 0 for kind in kinds}).raise_for_status()
-
-    def put(address: str, version: str, **body: Any) -> None:
-        session.put(address, params={"api-version": version}, json=body).raise_for_status()
+    arm = Arm(home)
+    arm.prepare()
 
     def connect(number: int) -> None:
-        cluster = f"{group}/providers/Microsoft.Kubernetes/connectedClusters/cluster-{number:03}"
-        put(
-            cluster,
-            _CLUSTERS,
-            location="eastus",
-            identity={"type": "SystemAssigned"},
-            properties={"agentPublicKeyCertificate": "MIIB", "gateway": {"enabled": True}},
-        )
-        put(
-            f"{cluster}/providers/Microsoft.HybridCompute/settings/default",
-            _SETTINGS,
-            properties={"gatewayProperties": {"gatewayResourceId": gateway.removeprefix(url)}},
-        )
+        cluster = arm.cluster(f"cluster-{number:03}")
+        properties = {"agentPublicKeyCertificate": "MIIB", "gateway": {"enabled": True}}
+        body = {"location": "eastus", "identity": {"type": "SystemAssigned"}, "properties": properties}
+        arm.put(cluster, CLUSTERS, body)
+        arm.put(arm.settings(cluster), SETTINGS, arm.association)
 
-    put(group, _GROUPS, location="eastus")
-    put(gateway, _GATEWAYS, location="eastus", properties={"allowedFeatures": ["*"]})
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(connect, range(clusters)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def main() -> int:
         "--patience", type=float, default=PATIENCE, help="seconds within which the rest of a request must have come"
     )
     arguments = parser.parse_args()
+    gc.freeze()  # what was imported is no garbage: a full collection would look through it for 17 ms
     home = Home.default()
     try:
         asyncio.run(serve(home, arguments.charts, arguments.patience))

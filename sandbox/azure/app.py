@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import signal
 import ssl
@@ -31,6 +30,7 @@ from sandbox.azure import (
     transport,
 )
 from sandbox.azure.core import Azure, Call, Reply
+from sandbox.azure.documents import encode
 from sandbox.azure.errors import ArmError
 from sandbox.azure.fault_kinds import Place
 from sandbox.azure.store import Store
@@ -38,8 +38,6 @@ from sandbox.certificates import AZURE_NAMES, certificates
 from sandbox.home import PROJECT, Home
 
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 Part = Callable[[Azure, Call], Reply]
 
@@ -198,7 +196,8 @@ def _response(request: web.BaseRequest, reply: Reply, identifier: str) -> web.Re
         body = reply.body
         headers.setdefault("Content-Type", "text/plain; charset=utf-8")
     else:
-        body = _ENCODER.encode(reply.body).encode()
+        made = encode(reply.body)
+        body = made if isinstance(made, bytes) else made.encode()
         headers["Content-Type"] = "application/json; charset=utf-8"
     response = web.Response(status=reply.status, body=body, headers=headers)
     if not request.content.is_eof():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from sandbox.azure.errors import ArmError
@@ -82,6 +83,7 @@ def split(path: str) -> tuple[str, ...]:
     return segments
 
 
+@lru_cache(maxsize=128)  # several parts ask about one request
 def parse(segments: tuple[str, ...]) -> Target | None:
     """The target of an address that ends in a provider's section, else None."""
     lower = tuple(segment.lower() for segment in segments)

@@ -124,6 +124,6 @@ TYPE = ResourceType(
     KIND,
     versions=VERSIONS,
     anywhere=True,
-    read_only=True,
+    lacks=("HEAD", "LIST"),
     verbs={"GET": _get, "PUT": _put, "PATCH": _patch, "DELETE": _delete},
 )

@@ -24,7 +24,7 @@ def test_all_programs_declare_the_same_leaves(tmp_path: Path) -> None:
 
 def test_it_prints_figures_for_programs_to_read() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--clusters", "1", "--rounds", "1", "--json"],
+        [sys.executable, "-m", "bench", "components", "--clusters", "1", "--rounds", "1", "--json"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
