@@ -149,7 +149,7 @@ def no_registered_provider(
 
 
 def throttled(subscription: str, reading: bool, seconds: int) -> ArmError:
-    """429 for a subscription whose requests are used up, in words of `learn.microsoft.com`'s throttling page."""
+    """429 for a subscription whose requests are used up for now."""
     return ArmError(
         429,
         "SubscriptionRequestsThrottled",
