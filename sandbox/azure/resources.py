@@ -215,7 +215,7 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
         scope=target.container,
         tracked=kind.tracked and bool(target.group) and target.scope.count("/") == 4,
     )
-    status = 200 if old and not (pending and pending.action == "create") else 201
+    status = 200 if old and not (pending and pending.action == "create") else kind.created
     body = kind.view(azure, document, call.api_version)
     if not running:
         return Reply(status, body)

@@ -236,3 +236,38 @@ def test_roles_are_defined_assigned_and_listed(azure: LocalAzure, client: Make, 
     assert next(iter(roles.permissions.list_for_resource_group(group))).actions == ["*"]
     roles.role_assignments.delete(scope, name)
     assert not list(roles.role_assignments.list_for_scope(scope, filter=f"principalId eq '{principal}'"))
+
+
+def test_a_private_link_scope_with_its_connections(azure: LocalAzure, client: Make, group: str) -> None:
+    hybrid = client(HybridComputeManagementClient)
+    made = hybrid.private_link_scopes.create_or_update(
+        group, "pls", compute.HybridComputePrivateLinkScope(location="eastus")
+    )
+    assert made.properties.public_network_access == "Disabled" and uuid.UUID(made.properties.private_link_scope_id)
+    (offered,) = hybrid.private_link_resources.list_by_private_link_scope(group, "pls")
+    assert offered.properties.group_id == "hybridcompute" and len(offered.properties.required_zone_names) == 3
+    assert hybrid.private_link_resources.get(group, "pls", "hybridcompute").id == offered.id
+    with pytest.raises(ResourceNotFoundError):
+        hybrid.private_link_resources.get(group, "pls", "other")
+
+    connections = hybrid.private_endpoint_connections
+    wanted = compute.PrivateEndpointConnection(
+        {"properties": {"privateLinkServiceConnectionState": {"status": "Rejected", "description": "not ours"}}}
+    )
+    state = connections.begin_create_or_update(group, "pls", "pec", wanted).result(timeout=20)
+    assert state.properties.private_link_service_connection_state.status == "Rejected"
+    assert state.properties.private_link_service_connection_state.actions_required == "None"
+    assert [one.name for one in connections.list_by_private_link_scope(group, "pls")] == ["pec"]
+    shown = hybrid.private_link_scopes.get(group, "pls")
+    assert [one.id for one in shown.properties.private_endpoint_connections] == [state.id]
+    tagged = hybrid.private_link_scopes.update_tags(group, "pls", compute.TagsResource(tags={"a": "b"}))
+    assert tagged.tags == {"a": "b"} and tagged.properties.private_link_scope_id == (
+        made.properties.private_link_scope_id
+    )
+    assert made.id in [one.id for one in hybrid.private_link_scopes.list()]
+    assert made.id in [one.id for one in hybrid.private_link_scopes.list_by_resource_group(group)]
+    connections.begin_delete(group, "pls", "pec").result(timeout=20)
+    assert not hybrid.private_link_scopes.get(group, "pls").properties.private_endpoint_connections
+    hybrid.private_link_scopes.begin_delete(group, "pls").result(timeout=20)
+    with pytest.raises(ResourceNotFoundError):
+        hybrid.private_link_scopes.get(group, "pls")
