@@ -288,6 +288,7 @@ TYPES = (
         versions=AUTHORIZATION_VERSIONS,
         pattern=ids.GUID,
         anywhere=True,
+        statuses={"update": 201},
         properties=_definition,
         verbs={"GET": _get_definition, "LIST": _list_definitions, "DELETE": _delete},
     ),

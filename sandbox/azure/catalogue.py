@@ -115,7 +115,7 @@ class ResourceType:
         properties: checks a PUT or a PATCH and makes the properties to store (before an operation ends).
         complete: what the end of a creation or update adds.
         view: the document as a version shows it.
-        created: status of a creation.
+        statuses: of "create", "update" and "delete" that are done at once, where they are not 201, 200 and 200.
         patched_later: the first version in which a PATCH is an operation, answered with 202; none for 200 at once.
         read_only: whether it takes no verbs but its own.
         etags: whether it has etags, which If-Match and If-None-Match are compared with.
@@ -137,7 +137,7 @@ class ResourceType:
     properties: Callable[[Azure, Call, Target, Json | None], Json] = _as_it_comes
     complete: Callable[[Json], None] = _nothing
     view: Callable[[Azure, Json, str], Json] = _whole
-    created: int = 201
+    statuses: Mapping[str, int] = field(default_factory=dict)
     patched_later: str = ""
     read_only: bool = False
     etags: bool = False
@@ -172,6 +172,7 @@ _TABLE = (
         # Ten minutes in life.
         durations={"create": 0.9, "delete": 0.9},
         states={"create": "Creating", "update": "Updating", "delete": "Deleting"},
+        statuses={"delete": 204},
         properties=gateways.properties,
         complete=gateways.complete,
     ),
@@ -200,7 +201,7 @@ _TABLE = (
         states={"create": "Succeeded", "update": "Updating", "delete": "Deleting"},
         properties=scopes.connection,
         # In life an endpoint has made it before anybody writes to it.
-        created=200,
+        statuses={"create": 200},
     ),
     ResourceType(
         scopes.RESOURCES,

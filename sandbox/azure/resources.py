@@ -145,7 +145,7 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
         seconds = _seconds(azure, kind, "delete")
         if not seconds:
             azure.store.delete(old["id"])
-            return Reply(200)
+            return Reply(kind.statuses.get("delete", 200))
         if operation:
             azure.store.finish_operation(operation.id, "Canceled")
             activity.end(azure, operation, "Canceled")
@@ -215,7 +215,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
         scope=target.container,
         tracked=kind.tracked and bool(target.group) and target.scope.count("/") == 4,
     )
-    status = 200 if old and not (pending and pending.action == "create") else kind.created
+    created = not old or (pending is not None and pending.action == "create")
+    status = kind.statuses.get("create", 201) if created else kind.statuses.get("update", 200)
     body = kind.view(azure, document, call.api_version)
     if not running:
         return Reply(status, body)

@@ -223,6 +223,9 @@ def test_roles_are_defined_assigned_and_listed(azure: LocalAzure, client: Make, 
         },
     )
     assert custom.role_type == "CustomRole"
+    custom.description = "changed"
+    changed = roles.role_definitions.create_or_update(azure.subscription, custom.name, custom)
+    assert (changed.description, changed.created_on) == ("changed", custom.created_on)
     principal, name = str(uuid.uuid4()), str(uuid.uuid4())
     wanted = {"principal_id": principal, "role_definition_id": reader.id, "principal_type": "ServicePrincipal"}
     made = roles.role_assignments.create(scope, name, wanted)
