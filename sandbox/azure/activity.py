@@ -66,7 +66,8 @@ def end(azure: Azure, operation: Operation, status: str) -> None:
         status: Succeeded, Failed or Canceled.
     """
     subscription = azure.identity.subscription_id
-    found, _ = azure.store.events(subscription, None, operation.resource, (0.0, sys.maxsize), sys.maxsize, _RECENT)
+    since = (operation.started, sys.maxsize)
+    found, _ = azure.store.events(subscription, None, operation.resource, since, sys.maxsize, _RECENT)
     for _, kept in found:
         if kept.pop("pending", None) == operation.id:
             error = {"error": operation.error} if operation.error else {}

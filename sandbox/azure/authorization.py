@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from sandbox.azure import ids, principals, resources
+from sandbox.azure import ids, principals
 from sandbox.azure.catalogue import AUTHORIZATION_VERSIONS, ResourceType
 from sandbox.azure.core import Azure, Call, Principal, Reply, Shape, conform, expect, stamp
 from sandbox.azure.errors import ArmError, invalid_content, unauthorized
@@ -217,11 +216,6 @@ def _get_definition(azure: Azure, call: Call, target: Target) -> Reply:
     return Reply(200, found)
 
 
-def _put_definition(azure: Azure, call: Call, target: Target) -> Reply:
-    """201 for changes too, and clients take no other status for success."""
-    return replace(resources.put(azure, call, target), status=201)
-
-
 def _delete_definition(azure: Azure, call: Call, target: Target) -> Reply:
     name = f"/{target.names[-1].lower()}"
     if any(one["properties"]["roleDefinitionId"].lower().endswith(name) for one in _all(azure, ASSIGNMENTS)):
@@ -303,10 +297,10 @@ TYPES = (
         pattern=ids.GUID,
         anywhere=True,
         signed=False,
+        statuses={"update": 201},
         properties=_definition,
         verbs={
             "GET": _get_definition,
-            "PUT": _put_definition,
             "LIST": _list_definitions,
             "DELETE": _delete_definition,
         },

@@ -115,6 +115,7 @@ class ResourceType:
         properties: checks a PUT or a PATCH and makes the properties to store (before an operation ends).
         complete: what the end of a creation or update adds.
         view: the document as a version shows it.
+        statuses: of "create", "update" and "delete" that are done at once, where they are not 201, 200 and 200.
         patched_later: the first version in which a PATCH is an operation, answered with 202; none for 200 at once.
         etags: whether it has etags, which If-Match and If-None-Match are compared with.
         signed: whether it carries `systemData`.
@@ -137,6 +138,7 @@ class ResourceType:
     properties: Callable[[Azure, Call, Target, Json | None], Json] = _as_it_comes
     complete: Callable[[Json], None] = _nothing
     view: Callable[[Azure, Json, str], Json] = _whole
+    statuses: Mapping[str, int] = field(default_factory=dict)
     patched_later: str = ""
     etags: bool = False
     signed: bool = True
@@ -172,6 +174,7 @@ _TABLE = (
         # Ten minutes in life.
         durations={"create": 0.9, "delete": 0.9},
         states={"create": "Creating", "update": "Updating", "delete": "Deleting"},
+        statuses={"delete": 204},
         properties=gateways.properties,
         complete=gateways.complete,
     ),
@@ -199,6 +202,8 @@ _TABLE = (
         pattern=_COMPUTE_NAME,
         states={"create": "Succeeded", "update": "Updating", "delete": "Deleting"},
         properties=scopes.connection,
+        # In life an endpoint has made it before anybody writes to it.
+        statuses={"create": 200},
     ),
     ResourceType(
         scopes.RESOURCES,

@@ -146,7 +146,7 @@ def delete(azure: Azure, call: Call, target: Target) -> Reply:
         ending = call.ending if kind.states else None
         if not seconds and ending is None:
             azure.store.delete(old["id"], azure.clock.now())
-            return Reply(200)
+            return Reply(kind.statuses.get("delete", 200))
         if operation:
             azure.store.finish_operation(operation.id, "Canceled", azure.clock.now())
             activity.end(azure, operation, "Canceled")
@@ -219,7 +219,8 @@ def _write(azure: Azure, call: Call, kind: ResourceType, target: Target, documen
         scope=target.container,
         tracked=kind.tracked and bool(target.group) and target.scope.count("/") == 4,
     )
-    status = 200 if old and not (pending and pending.action == "create") else 201
+    created = not old or (pending is not None and pending.action == "create")
+    status = kind.statuses.get("create", 201) if created else kind.statuses.get("update", 200)
     body = kind.view(azure, document, call.api_version)
     if not running:
         return Reply(status, body)

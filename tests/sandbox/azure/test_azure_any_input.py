@@ -46,6 +46,20 @@ KNOWN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("/{n}/oauth2/v2.0/token", "", {}),
     ("/v2/{n}/manifests/{n}", "", {}),
     ("/v1.0/servicePrincipals", "", {}),
+    ("/v1.0/servicePrincipals/{n}", "", {}),
+    ("/v1.0/directoryObjects/getByIds", "", {"ids": ["{u}"], "types": ["servicePrincipal"]}),
+    (
+        "{k}/kept/providers/Microsoft.Resources/tags/default",
+        "2025-04-01",
+        {"operation": "Merge", "properties": {"tags": {"a": "b"}}},
+    ),
+    (
+        "{s}/providers/Microsoft.Resources/tags/default",
+        "2025-04-01",
+        {"operation": "Delete", "properties": {"tags": {"a": ""}}},
+    ),
+    ("{c}/privateLinkScopes/{n}/privateLinkResources/{n}", GATEWAYS, {}),
+    ("/providers/Microsoft.Kubernetes/locations/eastus/operationStatuses/{n}*{n}", CLUSTERS, {}),
     ("/azure-arc-k8sagents/GetHelmSettings", GATEWAYS, {"id": "{k}/kept"}),
     ("/azure-arc-k8sagents/heartbeat", GATEWAYS, {"resourceId": "{k}/kept", "agentVersion": "1", "totalNodeCount": 1}),
     ("/sandbox/clock", "", {"advance": 1}),
@@ -65,7 +79,7 @@ values = st.recursive(
     max_leaves=8,
 )
 queries = st.dictionaries(
-    st.sampled_from(("$top", "$skipToken", "$filter", "api-version", "authorization_endpoint")) | text,
+    st.sampled_from(("$top", "$skipToken", "$filter", "$select", "api-version", "authorization_endpoint")) | text,
     text | st.sampled_from(("eventTimestamp ge '9999'", "appId eq ''", "1e9", "OQ" * 20, "roleName eq 'x'")),
     max_size=3,
 )

@@ -376,6 +376,14 @@ def test_a_handshake_that_is_never_made_is_cut_off_and_holds_nobody_up(impatient
             one.close()
 
 
+def test_a_clock_that_is_moved_too_far_is_refused_and_goes_on(fresh: LocalAzure) -> None:
+    statuses = []
+    while statuses[-1:] != [400]:
+        statuses.append(fresh.call("POST", "/sandbox/clock", body={"advance": 10**9 - 1}).status_code)
+        assert len(statuses) < 200
+    assert fresh.call("PUT", f"{fresh.subscription}/resourceGroups/late", GROUPS, {"location": "eastus"}).ok
+
+
 def test_the_keys_are_readable_by_their_owner_alone(azure: LocalAzure) -> None:
     folder = Path(azure.bundle).parent
     keys = sorted(path for path in folder.iterdir() if "PRIVATE KEY" in path.read_text())

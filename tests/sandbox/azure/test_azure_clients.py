@@ -206,6 +206,9 @@ def test_roles_are_defined_assigned_and_listed(azure: LocalAzure, client: Make, 
         },
     )
     assert custom.role_type == "CustomRole"
+    custom.description = "changed"
+    changed = roles.role_definitions.create_or_update(azure.subscription, custom.name, custom)
+    assert (changed.description, changed.created_on) == ("changed", custom.created_on)
     principal, name = str(uuid.uuid4()), str(uuid.uuid4())
     wanted = {"principal_id": principal, "role_definition_id": reader.id, "principal_type": "ServicePrincipal"}
     made = roles.role_assignments.create(scope, name, wanted)
@@ -222,18 +225,38 @@ def test_roles_are_defined_assigned_and_listed(azure: LocalAzure, client: Make, 
 
 
 def test_a_private_link_scope_from_creation_to_deletion(azure: LocalAzure, client: Make, group: str) -> None:
-    scopes = client(HybridComputeManagementClient).private_link_scopes
-    wanted = compute.HybridComputePrivateLinkScope(location="eastus")
-    made = scopes.create_or_update(group, "pls-sdk", wanted)
-    assert made.properties.public_network_access == "Disabled"
-    uuid.UUID(made.properties.private_link_scope_id)
-    assert made.id in [one.id for one in scopes.list()]
-    assert [one.name for one in scopes.list_by_resource_group(group)] == ["pls-sdk"]
-    tagged = scopes.update_tags(group, "pls-sdk", compute.TagsResource(tags={"team": "edge"}))
-    assert tagged.tags == scopes.get(group, "pls-sdk").tags == {"team": "edge"}
-    scopes.begin_delete(group, "pls-sdk").result(timeout=20)
+    hybrid = client(HybridComputeManagementClient)
+    made = hybrid.private_link_scopes.create_or_update(
+        group, "pls", compute.HybridComputePrivateLinkScope(location="eastus")
+    )
+    assert made.properties.public_network_access == "Disabled" and uuid.UUID(made.properties.private_link_scope_id)
+    (offered,) = hybrid.private_link_resources.list_by_private_link_scope(group, "pls")
+    assert offered.properties.group_id == "hybridcompute" and len(offered.properties.required_zone_names) == 3
+    assert hybrid.private_link_resources.get(group, "pls", "hybridcompute").id == offered.id
     with pytest.raises(ResourceNotFoundError):
-        scopes.get(group, "pls-sdk")
+        hybrid.private_link_resources.get(group, "pls", "other")
+
+    connections = hybrid.private_endpoint_connections
+    wanted = compute.PrivateEndpointConnection(
+        {"properties": {"privateLinkServiceConnectionState": {"status": "Rejected", "description": "not ours"}}}
+    )
+    state = connections.begin_create_or_update(group, "pls", "pec", wanted).result(timeout=20)
+    assert state.properties.private_link_service_connection_state.status == "Rejected"
+    assert state.properties.private_link_service_connection_state.actions_required == "None"
+    assert [one.name for one in connections.list_by_private_link_scope(group, "pls")] == ["pec"]
+    shown = hybrid.private_link_scopes.get(group, "pls")
+    assert [one.id for one in shown.properties.private_endpoint_connections] == [state.id]
+    tagged = hybrid.private_link_scopes.update_tags(group, "pls", compute.TagsResource(tags={"a": "b"}))
+    assert tagged.tags == {"a": "b"} and tagged.properties.private_link_scope_id == (
+        made.properties.private_link_scope_id
+    )
+    assert made.id in [one.id for one in hybrid.private_link_scopes.list()]
+    assert made.id in [one.id for one in hybrid.private_link_scopes.list_by_resource_group(group)]
+    connections.begin_delete(group, "pls", "pec").result(timeout=20)
+    assert not hybrid.private_link_scopes.get(group, "pls").properties.private_endpoint_connections
+    hybrid.private_link_scopes.begin_delete(group, "pls").result(timeout=20)
+    with pytest.raises(ResourceNotFoundError):
+        hybrid.private_link_scopes.get(group, "pls")
 
 
 def test_an_association_is_patched_listed_and_removed(azure: LocalAzure, client: Make, group: str) -> None:

@@ -22,7 +22,7 @@ def filled(azure: LocalAzure) -> Iterator[str]:
         scope = f"{group}/providers/Microsoft.HybridCompute/privateLinkScopes/s{index}"
         assert azure.call("PUT", scope, GATEWAYS, {"location": "eastus"}).status_code == 201
         connection = f"{scope.replace(f's{index}', 's0')}/privateEndpointConnections/p{index}"
-        assert azure.call("PUT", connection, GATEWAYS, {"properties": {}}).status_code == 201
+        assert azure.call("PUT", connection, GATEWAYS, {"properties": {}}).status_code == 200
     yield group
     azure.call("DELETE", group, GROUPS)
     azure.advance(1)

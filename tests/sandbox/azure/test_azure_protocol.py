@@ -255,6 +255,19 @@ def test_a_creation_repeated_joins_the_one_that_goes_on(azure: LocalAzure) -> No
         azure.durations(gateway=0.9)
 
 
+def test_a_gateway_that_takes_no_time_is_answered_with_what_its_specification_knows(azure: LocalAzure) -> None:
+    azure.durations(gateway=0)
+    try:
+        identifier = gateway_id(azure.group(), "quick")
+        statuses = [azure.call("PUT", identifier, GATEWAYS, GATEWAY).status_code for _ in range(2)]
+        assert statuses == [201, 200]
+        assert azure.call("GET", identifier, GATEWAYS).json()["properties"]["provisioningState"] == "Succeeded"
+        assert azure.call("DELETE", identifier, GATEWAYS).status_code == 204
+        assert azure.call("GET", identifier, GATEWAYS).status_code == 404
+    finally:
+        azure.durations(gateway=0.9)
+
+
 def test_a_slow_cluster_is_accepted_then_succeeds(azure: LocalAzure) -> None:
     azure.durations(cluster=60)
     try:
