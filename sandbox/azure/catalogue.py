@@ -202,6 +202,7 @@ _TABLE = (
         pattern=_COMPUTE_NAME,
         states={"create": "Succeeded", "update": "Updating", "delete": "Deleting"},
         properties=scopes.connection,
+        lacks=("PATCH",),
         # In life an endpoint has made it before anybody writes to it.
         statuses={"create": 200},
     ),

@@ -246,3 +246,11 @@ def test_who_may_only_read_is_told_which_action_is_missing(
     said = reader.refused("group", "delete", "--name", name, "--yes")
     assert "AuthorizationFailed" in said and "'Microsoft.Resources/subscriptions/resourceGroups/delete'" in said
     assert azure.call("GET", group, GROUPS).status_code == 200
+
+
+def test_the_tenants_directory_has_service_principals_and_no_people(azure: LocalAzure, public: Az) -> None:
+    client = azure.identity.client_id
+    (one,) = public("ad", "sp", "list", "--filter", f"appId eq '{client}'")
+    assert public("ad", "sp", "show", "--id", client)["id"] == one["id"]
+    assert public("ad", "user", "list") == public("ad", "group", "list") == []
+    assert "delegated" in public.refused("ad", "signed-in-user", "show")

@@ -19,7 +19,7 @@ from azure.mgmt.hybridcompute import models as compute
 from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.hybridkubernetes import models as kubernetes
 from azure.mgmt.resource.resources import ResourceManagementClient
-from local_azure import GATEWAYS, SETTINGS, LocalAzure, Router
+from local_azure import CLUSTERS, GATEWAYS, SETTINGS, LocalAzure, Router
 from microsoft_clients import credential, management
 
 Make = Callable[[type[Any]], Any]
@@ -244,6 +244,7 @@ def test_a_private_link_scope_from_creation_to_deletion(azure: LocalAzure, clien
     assert state.properties.private_link_service_connection_state.status == "Rejected"
     assert state.properties.private_link_service_connection_state.actions_required == "None"
     assert [one.name for one in connections.list_by_private_link_scope(group, "pls")] == ["pec"]
+    assert connections.get(group, "pls", "pec").id == state.id
     shown = hybrid.private_link_scopes.get(group, "pls")
     assert [one.id for one in shown.properties.private_endpoint_connections] == [state.id]
     tagged = hybrid.private_link_scopes.update_tags(group, "pls", compute.TagsResource(tags={"a": "b"}))
@@ -356,3 +357,22 @@ def test_a_role_is_read_by_id_and_goes_when_nobody_has_it(azure: LocalAzure, cli
     roles.role_definitions.delete(azure.subscription, name)
     with pytest.raises(ResourceNotFoundError, match="RoleDefinitionDoesNotExist"):
         roles.role_definitions.get(azure.subscription, name)
+
+
+def test_tags_and_the_tenants_providers(azure: LocalAzure, client: Make, group: str) -> None:
+    resource, cluster = (
+        client(ResourceManagementClient),
+        azure.cluster(f"{azure.subscription}/resourceGroups/{group}", "tagged"),
+    )
+    tags = resource.tags
+    first = {"properties": {"tags": {"team": "edge"}}}
+    assert tags.begin_create_or_update_at_scope(cluster, first).result(timeout=20).properties.tags == {"team": "edge"}
+    merged = tags.begin_update_at_scope(cluster, {"operation": "Merge", "properties": {"tags": {"tier": "1"}}})
+    assert merged.result(timeout=20).properties.tags == {"team": "edge", "tier": "1"}
+    assert azure.call("GET", cluster, CLUSTERS).json()["tags"] == tags.get_at_scope(cluster).properties.tags
+    tags.begin_delete_at_scope(cluster).result(timeout=20)
+    assert not azure.call("GET", cluster, CLUSTERS).json().get("tags")
+    names = {one.namespace for one in resource.providers.list_at_tenant_scope()}
+    assert {"Microsoft.HybridCompute", "Microsoft.Kubernetes"} <= names
+    kinds = resource.providers.get_at_tenant_scope("Microsoft.HybridCompute").resource_types
+    assert "gateways" in [one.resource_type for one in kinds]
