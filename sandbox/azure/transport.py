@@ -16,7 +16,7 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_ADDRESS, MAX_FIELD = 16 * 1024, 32 * 1024
 #: Seconds within which a handshake, and the rest of a request's body, must have come.
 PATIENCE = 30.0
-#: For how many times that a connection may be without a request: longer than any client's pause between two polls.
+#: For how many times that long a connection may bring no request: longer than any client's pause between two polls.
 IDLE = 2.5
 
 
@@ -25,7 +25,7 @@ class Listener(web.Server):
 
     Args:
         handler: answers a request.
-        patience: seconds; a connection that brings no whole request for some of them is closed.
+        patience: seconds that the rest of a request is waited for; see PATIENCE and IDLE.
     """
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], patience: float) -> None:
@@ -66,11 +66,13 @@ class _Protocol(web.RequestHandler):
 
 def _refusal(problem: BaseException | None) -> ArmError:
     if not isinstance(problem, LineTooLong):
-        return bad_request("The request is no HTTP/1.1: its request line, a header or the framing of its body is wrong")
+        return bad_request(
+            "The request is no HTTP/1.1: its request line, a header or the framing of its body is not as RFC 9112 says"
+        )
     _, limit, _ = problem.args
     if limit == MAX_ADDRESS:
-        return ArmError(414, "UriTooLong", f"The address is longer than {MAX_ADDRESS} bytes.")
-    return ArmError(431, "RequestHeaderFieldsTooLarge", f"A header is longer than {MAX_FIELD} bytes.")
+        return ArmError(414, "UriTooLong", f"The address is too long: send at most {MAX_ADDRESS} bytes.")
+    return ArmError(431, "RequestHeaderFieldsTooLarge", f"A header is too long: send at most {MAX_FIELD} bytes.")
 
 
 async def read(request: web.BaseRequest, patience: float) -> bytes:
@@ -98,7 +100,9 @@ async def read(request: web.BaseRequest, patience: float) -> bytes:
                     return b"".join(chunks)
         except TimeoutError:
             raise ArmError(
-                408, "RequestTimeout", f"The request's body did not come to its end within {patience:g} s."
+                408,
+                "RequestTimeout",
+                f"The request's body did not come to its end within {patience:g} s: send it again.",
             ) from None
         except (web.RequestPayloadError, ConnectionError):
             raise bad_request("The request's body ends early or is framed wrongly") from None
