@@ -1,4 +1,4 @@
-"""docs/sandbox-operations.md says what the local Azure does, and names for each operation the test that proves it."""
+"""docs/sandbox.md says what the local Azure does, and names for each operation the test that proves it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.azure.catalogue import ResourceType
 from sandbox.azure.routes import Routes
 
 TESTS = Path(__file__).resolve().parents[2]
-TABLE = TESTS.parent / "docs" / "sandbox-operations.md"
+TABLE = TESTS.parent / "docs" / "sandbox.md"
 _ROW = re.compile(r"\| `([A-Z]+ [^`]+)` \| ([^|]+) \| ([^|]+) \| `([\w.]+)::(\w+)` \|")
 
 #: What is told apart by other means than a table of routes.
@@ -29,7 +29,7 @@ OTHERS = {
 
 def rows() -> list[tuple[str, str, str, str]]:
     """Operation in lower case, API versions, the test's file and its name."""
-    found = [_ROW.fullmatch(line) for line in TABLE.read_text().splitlines() if line.startswith("| `")]
+    found = [_ROW.fullmatch(line) for line in TABLE.read_text().splitlines() if re.match(r"\| `[A-Z]+ ", line)]
     assert all(found) and len(found) > 60
     return [(row[1].lower(), row[2], row[4], row[5]) for row in found if row]
 
