@@ -6,6 +6,8 @@ import pytest
 
 from bench.azure import MANY, TARGETS, Figures, measure
 
+pytestmark = pytest.mark.long
+
 #: How many requests in each round: some tenth of a second of CPU time, whose clock ticks in hundredths.
 CASES = {"GET cluster": 400, "list of 100": 60, "onboarding": 400}
 #: The target is 1.2; a shared machine has been seen to add a fifth to one side.
