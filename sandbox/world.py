@@ -38,3 +38,5 @@ CHART_REPOSITORIES = {
     "azurearck8s/batch1/stable/v2/azure-arc-k8sagents": "azure-arc-k8sagents",
     "azurearck8s/helmchart/stable/clusterdiagnosticchecks": "clusterdiagnosticchecks",
 }
+#: Of these each version of the client names another one.
+CHARTS_OF_ANY_VERSION = ("clusterdiagnosticchecks",)

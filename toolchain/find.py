@@ -15,8 +15,8 @@ from toolchain.table import Range, Tool
 _VERSION = re.compile(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?)")
 
 
-def version_of(program: Path, ask: tuple[str, ...]) -> str | None:
-    """The version that a program says it is, or None when it says none within 20 s."""
+def version_of(program: Path, ask: tuple[str, ...], within: float = 20.0) -> str | None:
+    """The version that a program says it is, or None when it says none within so many seconds."""
     try:
         # Some write into their home even then: pulumi, az.
         with TemporaryDirectory() as scratch:
@@ -32,7 +32,7 @@ def version_of(program: Path, ask: tuple[str, ...]) -> str | None:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=20,
+                timeout=within,
             )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -114,6 +114,8 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         if path.startswith(("http://", "https://")):
             path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
+        if path.startswith("//"):
+            path = "/" + path.lstrip("/")  # `az connectedk8s` joins ARM's address, which ends in a slash, with a path
         if host.endswith(".servicebus.windows.net") and request.headers.get("Upgrade", "").lower() == "websocket":
             return await _socket(request)
         identifier = str(uuid.uuid4())

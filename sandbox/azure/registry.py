@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from sandbox import world
 from sandbox.azure.core import Azure, Call, Reply
 
+_VERSION = re.compile(r"\d+\.\d+\.\d+([-_][\w.-]+)?", re.ASCII)
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.cncf.helm.config.v1+json"
 _LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -53,7 +55,8 @@ def answer(azure: Azure, call: Call) -> Reply:
         return _refuse(404, "NAME_UNKNOWN", f"repository {repository} is not known")
     if part == "tags" and reference == "list":
         return Reply(200, {"name": repository, "tags": [chart.version.replace("+", "_")]})
-    if part == "manifests" and reference in (chart.version.replace("+", "_"), digest(chart.manifest)):
+    named = reference in (chart.version.replace("+", "_"), digest(chart.manifest))
+    if part == "manifests" and (named or (folder in world.CHARTS_OF_ANY_VERSION and _VERSION.fullmatch(reference))):
         return _content(MANIFEST, chart.manifest)
     if part == "manifests":
         return _refuse(404, "MANIFEST_UNKNOWN", f"manifest tagged by {reference} is not found")

@@ -12,7 +12,7 @@ from sandbox.az.helm import NAMESPACE, Helm
 from sandbox.az.kube import Cluster
 
 RELEASE = "cluster-diagnostic-checks"
-CHART = "mcr.microsoft.com/azurearck8s/helmchart/stable/clusterdiagnosticchecks:1.31.2"
+CHART = "mcr.microsoft.com/azurearck8s/helmchart/stable/clusterdiagnosticchecks:1.36.1"
 
 WATCH_SECONDS = 60
 _JOB = "cluster-diagnostic-checks-job"

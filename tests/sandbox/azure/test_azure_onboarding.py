@@ -265,7 +265,9 @@ def test_the_registry_serves_charts_as_oci_artefacts(with_charts: LocalAzure) ->
             ]
         tags = with_charts.call("GET", f"{root}/tags/list", headers=host).json()["tags"]
         assert tags == [world.AGENT_VERSION]
-    missing = with_charts.call("GET", f"{root}/manifests/9.9.9", headers=host)
+    agents, checks = (f"/v2/{repository}/manifests/9.9.9" for repository in world.CHART_REPOSITORIES)
+    assert with_charts.call("GET", checks, headers=host).status_code == 200, "each version of az names another one"
+    missing = with_charts.call("GET", agents, headers=host)
     assert (missing.status_code, missing.json()["errors"][0]["code"]) == (404, "MANIFEST_UNKNOWN")
     assert with_charts.call("GET", "/v2/library/nginx/manifests/1", headers=host).status_code == 404
 
