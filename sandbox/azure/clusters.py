@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ SINCE = {
     "aadProfile": "2023-11-01-preview",
 }
 #: What a client sends.
+_CONFIGURATIONS: Shape = [{"feature": str, "settings": {"*": str}, "protectedSettings": {"*": str}}]
 SHAPE: Shape = {
     "agentPublicKeyCertificate": str,
     "distribution": str,
@@ -60,8 +62,10 @@ SHAPE: Shape = {
     "securityProfile": {"workloadIdentity": {"enabled": bool}},
     "oidcIssuerProfile": {"enabled": bool, "selfHostedIssuerUrl": str},
     "gateway": {"enabled": bool, "resourceId": str},
-    "arcAgentryConfigurations": [{"feature": str, "settings": {"*": str}, "protectedSettings": {"*": str}}],
+    "arcAgentryConfigurations": _CONFIGURATIONS,
 }
+#: Of what the configuration service is told of a cluster, the part that counts.
+TOLD: Shape = {"arcAgentryConfigurations": _CONFIGURATIONS}
 #: Where the service publishes a cluster's keys.
 ISSUER = "https://oidcdiscovery-sandbox.azurefd.net/{}/"
 #: Kinds of clusters that are known through a cloud's connector, without agents of their own.
@@ -169,11 +173,11 @@ def heartbeat(azure: Azure, document: Json, signs: Json) -> None:
     azure.store.rewrite(document)
 
 
-def configured(document: Json) -> dict[tuple[str, str], str]:
-    """Settings by feature and name; a protected one as the client stored it, often only the mark that there is one."""
+def configured(configurations: Sequence[Json]) -> dict[tuple[str, str], str]:
+    """Settings by feature and name; a protected one as the client has it, often only the mark that there is one."""
     return {
         (one["feature"], name): value
-        for one in document["properties"].get("arcAgentryConfigurations") or ()
+        for one in configurations
         for part in ("settings", "protectedSettings")
         for name, value in (one.get(part) or {}).items()
         if value is not None

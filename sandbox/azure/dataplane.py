@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sandbox import world
 from sandbox.azure import clusters, gateways, ids, tokens
-from sandbox.azure.core import Azure, Call, Reply, expect
+from sandbox.azure.core import Azure, Call, Reply, conform, expect
 from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, resource_not_found
 from sandbox.azure.store import Json
 
@@ -35,11 +37,15 @@ def answer(azure: Azure, call: Call) -> Reply:
     return handler(azure, call)
 
 
-def helm_values(azure: Azure, cluster: Json) -> dict[str, str]:
+def helm_values(azure: Azure, cluster: Json, told: Sequence[Json]) -> dict[str, str]:
     """The chart values that the service computes for a stored cluster.
 
-    A protected setting comes back as the client stored it: `az` stores the mark `redacted:FEATURE:NAME`, and puts the
-    value in its place on its own machine.
+    A protected setting comes back as the client tells it: `az` stores none, sends the mark `redacted:FEATURE:NAME` for
+    each with this question, and puts the value in its place on its own machine. Where nothing is said of a proxy, the
+    values say nothing either, so that an upgrade leaves what the release has.
+
+    Args:
+        told: `arcAgentryConfigurations` of the question, which count before those that are stored.
     """
     target = ids.parse_id(cluster["id"])
     assert target is not None and target.group is not None, "a stored cluster has a group"
@@ -53,18 +59,17 @@ def helm_values(azure: Azure, cluster: Json) -> dict[str, str]:
         "global.tenantId": azure.identity.tenant_id,
         "global.kubernetesDistro": properties.get("distribution") or "generic",
         "global.kubernetesInfra": properties.get("infrastructure") or "generic",
-        "global.httpProxy": "",
-        "global.httpsProxy": "",
-        "global.noProxy": "",
         "global.gatewayEnabled": _flag(enabled),
         "global.gatewayEndpoint": gateways.endpoint_of(azure, cluster["id"]) if enabled else "",
         "systemDefaultValues.azureArcAgents.autoUpdate": _flag(
             properties["arcAgentProfile"]["agentAutoUpgrade"] != "Disabled"
         ),
     }
-    for (feature, name), value in clusters.configured(cluster).items():
+    stored = properties.get("arcAgentryConfigurations") or ()
+    for (feature, name), value in {**clusters.configured(stored), **clusters.configured(told)}.items():
         values[_SETTINGS.get((feature.lower(), name), f"systemDefaultValues.{feature}.{name}")] = value
-    values["global.isProxyEnabled"] = _flag(bool(values["global.httpProxy"] or values["global.httpsProxy"]))
+    if values.get("global.httpProxy") or values.get("global.httpsProxy"):
+        values["global.isProxyEnabled"] = "true"
     if values.get("global.proxyCert"):
         values["global.isCustomCert"] = "true"
     return values
@@ -77,7 +82,9 @@ def _health(azure: Azure, call: Call) -> Reply:
 def _settings(azure: Azure, call: Call) -> Reply:
     tokens.principal_of(azure, call)
     cluster = _cluster(azure, call.document.get("id"), "id")
-    return Reply(200, {"repositoryPath": world.AGENT_CHART, "helmValuesContent": helm_values(azure, cluster)})
+    conform(call.properties, clusters.TOLD, "properties")
+    told = call.properties.get("arcAgentryConfigurations") or ()
+    return Reply(200, {"repositoryPath": world.AGENT_CHART, "helmValuesContent": helm_values(azure, cluster, told)})
 
 
 def _heartbeat(azure: Azure, call: Call) -> Reply:

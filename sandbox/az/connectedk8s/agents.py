@@ -57,7 +57,8 @@ def data_plane(arm: Arm, location: str) -> str:
 def helm_settings(arm: Arm, endpoint: str, cluster: Resource, settings: Settings) -> tuple[str, dict[str, Any]]:
     """Ask the data plane, once it is well, which chart to install and with which values."""
     _post(arm, f"{endpoint}/azure-arc-k8sagents/healthCheck?api-version={_DATA_PLANE}", None)
-    body = {**cluster, "properties": {**cluster["properties"], "arcAgentryConfigurations": settings.configurations()}}
+    told = {"arcAgentryConfigurations": settings.configurations(marked=True)}
+    body = {**cluster, "properties": {**cluster["properties"], **told}}
     train = os.environ.get("RELEASETRAIN") or "stable"
     answer = _post(
         arm, f"{endpoint}/azure-arc-k8sagents/GetHelmSettings?api-version={_DATA_PLANE}&releaseTrain={train}", body

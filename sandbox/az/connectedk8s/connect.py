@@ -120,10 +120,11 @@ def _new(
     step("Generating Public-Private Key pair")
     public, private = key_pair()
     body["properties"]["agentPublicKeyCertificate"] = public
+    gateway = body["properties"].pop("gateway", None)  # enabled once it is associated
     step("Azure resource provisioning has begun.")
     connected = arm.change("PUT", path, CLUSTERS, body)
     more = {} if args.enable_private_link else checks.custom_locations(context, args.custom_locations_oid)
-    if args.gateway_resource_id:
+    if gateway:
         step("Associating Gateway with the Connected Cluster")
         try:
             link(arm, args.resource_group, args.name, args.gateway_resource_id)
@@ -134,7 +135,7 @@ def _new(
                 f"accessible, then try again. {problem.message}"
             ) from problem
         step("Updating Connected Cluster resource with Gateway configuration")
-        changes = {"gateway": {"enabled": True}, "arcAgentryConfigurations": settings.configurations()}
+        changes = {"gateway": gateway, "arcAgentryConfigurations": settings.configurations()}
         connected = arm.change("PUT", path, CLUSTERS, changed_cluster(arm.get(path, CLUSTERS), changes))
     step("Azure resource provisioning has finished.")
     assert connected is not None

@@ -60,17 +60,23 @@ class Settings:
             protected.setdefault("proxy", {}).update({name: value for name, value in flags.items() if value})
         return cls(plain, protected, certificate)
 
-    def configurations(self) -> list[dict[str, Any]] | None:
-        """`arcAgentryConfigurations` for Azure: of protected settings the names, and a mark where a value is."""
-        features = sorted(self.plain.keys() | self.protected.keys())
+    def configurations(self, marked: bool = False) -> list[dict[str, Any]] | None:
+        """`arcAgentryConfigurations`: for the Resource Manager without protected settings.
+
+        Args:
+            marked: with a mark for each, as the configuration service is told them.
+        """
         return [
             {
                 "feature": feature,
-                "settings": self.plain.get(feature, {}),
-                "protectedSettings": {name: f"redacted:{feature}:{name}" for name in self.protected.get(feature, {})},
+                **({"settings": self.plain[feature]} if feature in self.plain else {}),
+                **({"protectedSettings": self._marks(feature)} if marked and feature in self.protected else {}),
             }
-            for feature in features
+            for feature in sorted(self.plain.keys() | self.protected.keys())
         ] or None
+
+    def _marks(self, feature: str) -> dict[str, str]:
+        return {name: f"redacted:{feature}:{name}" for name in self.protected[feature]}
 
     def values(self, service: dict[str, Any], installed: Values, disable_proxy: bool = False) -> Values:
         """The chart's values.

@@ -81,18 +81,12 @@ def test_the_bodies_hold_what_the_real_ones_do_and_no_protected_value(world: Wor
             "distribution": "generic",
             "infrastructure": "generic",
             "arcAgentProfile": {"agentAutoUpgrade": "Disabled"},
-            "gateway": {"enabled": True},
-            "arcAgentryConfigurations": [
-                {
-                    "feature": "proxy",
-                    "settings": {},
-                    "protectedSettings": {
-                        name: f"redacted:proxy:{name}" for name in ("https_proxy", "http_proxy", "no_proxy")
-                    },
-                }
-            ],
+            "arcAgentryConfigurations": [{"feature": "proxy", "settings": {}}],
         },
     }
+    told = _body(world, "POST", "/GetHelmSettings")["properties"]["arcAgentryConfigurations"]
+    marks = {name: f"redacted:proxy:{name}" for name in ("https_proxy", "http_proxy", "no_proxy")}
+    assert told == [{"feature": "proxy", "settings": {}, "protectedSettings": marks}]
     again = _body(world, "PUT", "connectedClusters/east", last=True)
     assert again["properties"]["gateway"] == {"enabled": True}
     assert not {"provisioningState", "connectivityStatus", "agentVersion"} & set(again["properties"])

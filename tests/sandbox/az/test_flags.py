@@ -41,8 +41,8 @@ def connected(world: World) -> World:
             ("--container-log-path", "/var/log", "--config", "a.b=1"),
             {
                 "arcAgentryConfigurations": [
-                    {"feature": "a", "settings": {"b": "1"}, "protectedSettings": {}},
-                    {"feature": "logging", "settings": {"container_log_path": "/var/log"}, "protectedSettings": {}},
+                    {"feature": "a", "settings": {"b": "1"}},
+                    {"feature": "logging", "settings": {"container_log_path": "/var/log"}},
                 ]
             },
         ),

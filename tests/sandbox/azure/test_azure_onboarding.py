@@ -69,7 +69,7 @@ def test_helm_values_follow_the_stored_cluster(azure: LocalAzure) -> None:
     document["properties"]["arcAgentryConfigurations"] = []
     assert azure.call("PUT", cluster, CLUSTERS, document).status_code == 200
     found = values(azure, cluster)
-    assert (found["global.isProxyEnabled"], found["global.gatewayEnabled"]) == ("false", "false")
+    assert found["global.gatewayEnabled"] == "false" and not {"global.isProxyEnabled", "global.httpsProxy"} & set(found)
     azure.call("DELETE", gateway, "2024-07-31-preview")
 
 
@@ -112,6 +112,23 @@ def test_every_setting_becomes_a_chart_value_and_protected_ones_keep_their_marks
     assert all("protectedSettings" not in one for one in document["properties"]["arcAgentryConfigurations"])
     assert azure.call("PUT", cluster, CLUSTERS, document).status_code == 200
     assert values(azure, cluster) == found
+
+
+def test_settings_that_are_told_with_the_question_count_before_stored_ones(azure: LocalAzure) -> None:
+    """As `az connectedk8s` does it: Azure stores no protected setting, and is told of each when it is asked."""
+    stored = [{"feature": "proxy", "settings": {}}, {"feature": "logging", "settings": {"container_log_path": "/old"}}]
+    cluster = azure.cluster(azure.group(), "told", arcAgentryConfigurations=stored)
+    document = azure.call("GET", cluster, CLUSTERS).json()
+    document["properties"]["arcAgentryConfigurations"] = [
+        {"feature": "proxy", "settings": {}, "protectedSettings": {"https_proxy": "redacted:proxy:https_proxy"}},
+        {"feature": "logging", "settings": {"container_log_path": "/new"}},
+    ]
+    found = dataplane(azure, "GetHelmSettings", document).json()["helmValuesContent"]
+    assert (found["global.httpsProxy"], found["global.isProxyEnabled"]) == ("redacted:proxy:https_proxy", "true")
+    assert found["systemDefaultValues.fluent-bit.containerLogPath"] == "/new" and "global.noProxy" not in found
+    assert "global.httpsProxy" not in values(azure, cluster)
+    document["properties"]["arcAgentryConfigurations"] = [{"feature": 7}]
+    assert dataplane(azure, "GetHelmSettings", document).status_code == 400
 
 
 def test_an_association_needs_a_gateway_that_is_there(azure: LocalAzure) -> None:
