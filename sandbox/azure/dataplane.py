@@ -11,6 +11,7 @@ from sandbox.azure.errors import invalid_content, method_not_allowed, no_route, 
 from sandbox.azure.store import Json
 
 PREFIX = "/azure-arc-k8sagents/"
+_MARK = "redacted:"
 #: Chart values of features' settings. The service's own table is not published: these are the values that the client
 #: set itself before there was one, and any other setting goes under its feature's name.
 _SETTINGS = {
@@ -41,8 +42,9 @@ def helm_values(azure: Azure, cluster: Json, told: Sequence[Json]) -> dict[str, 
     """The chart values that the service computes for a stored cluster.
 
     A protected setting comes back as the client tells it: `az` stores none, sends the mark `redacted:FEATURE:NAME` for
-    each with this question, and puts the value in its place on its own machine. Where nothing is said of a proxy, the
-    values say nothing either, so that an upgrade leaves what the release has.
+    each with this question, and puts the value in its place on its own machine; a mark of an earlier question would
+    be one that it cannot replace. Where nothing is said of a proxy, the values say nothing either, so that an upgrade
+    leaves what the release has.
 
     Args:
         told: `arcAgentryConfigurations` of the question, which count before those that are stored.
@@ -65,8 +67,9 @@ def helm_values(azure: Azure, cluster: Json, told: Sequence[Json]) -> dict[str, 
             properties["arcAgentProfile"]["agentAutoUpgrade"] != "Disabled"
         ),
     }
-    stored = properties.get("arcAgentryConfigurations") or ()
-    for (feature, name), value in {**clusters.configured(stored), **clusters.configured(told)}.items():
+    stored = clusters.configured(properties.get("arcAgentryConfigurations") or ())
+    kept = {setting: value for setting, value in stored.items() if not value.startswith(_MARK)}
+    for (feature, name), value in {**kept, **clusters.configured(told)}.items():
         values[_SETTINGS.get((feature.lower(), name), f"systemDefaultValues.{feature}.{name}")] = value
     if values.get("global.httpProxy") or values.get("global.httpsProxy"):
         values["global.isProxyEnabled"] = "true"
