@@ -14,20 +14,27 @@ def _path(context: Context, name: str) -> str:
     return f"/subscriptions/{context.arm.subscription}/resourceGroups/{name}"
 
 
+def _printed(group: Any) -> Any:
+    """As azure-mgmt's model prints it."""
+    return {"managedBy": None, **group}
+
+
 def create(context: Context, args: Namespace) -> Any:
     """Make a resource group; one that is there gets the tags."""
     body = {"location": args.location, **({"tags": args.tags} if args.tags is not None else {})}
-    return context.arm.change("PUT", _path(context, args.name), VERSION, body)
+    return _printed(context.arm.change("PUT", _path(context, args.name), VERSION, body))
 
 
 def show(context: Context, args: Namespace) -> Any:
     """One resource group."""
-    return context.arm.get(_path(context, args.name), VERSION)
+    return _printed(context.arm.get(_path(context, args.name), VERSION))
 
 
 def list_(context: Context, args: Namespace) -> Any:
     """The subscription's resource groups."""
-    return context.arm.pages(f"/subscriptions/{context.arm.subscription}/resourcegroups", VERSION)
+    return [
+        _printed(one) for one in context.arm.pages(f"/subscriptions/{context.arm.subscription}/resourcegroups", VERSION)
+    ]
 
 
 def exists(context: Context, args: Namespace) -> bool:

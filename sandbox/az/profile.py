@@ -22,6 +22,9 @@ GRAPH = "https://graph.microsoft.com/"
 
 NOT_LOGGED_IN = "Please run 'az login' to setup account."
 
+#: With a byte order mark, as the real client writes its files.
+_ENCODING = "utf-8-sig"
+
 #: A token with less left than this is not used again (MSAL's margin).
 _MARGIN = 300
 
@@ -136,7 +139,7 @@ class Profile:
 
     def _read(self, name: str, default: Any) -> Any:
         try:
-            return json.loads((self._folder / name).read_text())
+            return json.loads((self._folder / name).read_text(_ENCODING))
         except FileNotFoundError:
             return default
         except ValueError as problem:
@@ -145,7 +148,7 @@ class Profile:
     def _write(self, name: str, value: Any) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         aside = self._folder / f".{name}.{os.getpid()}"
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding=_ENCODING) as file:
             json.dump(value, file)
         aside.replace(self._folder / name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from argparse import Namespace
+from datetime import datetime
 from typing import Any
 
 from sandbox.az.arm import Arm, Resource
@@ -38,6 +39,21 @@ _PRINTED = (
     "provisioningState", "securityProfile", "totalCoreCount", "totalNodeCount",
 )  # fmt: skip
 
+#: The same for what is inside: printed names, and the service's where they differ.
+_INSIDE: dict[str, dict[str, str]] = {
+    "aadProfile": {
+        "adminGroupObjectIDs": "adminGroupObjectIDs", "enableAzureRbac": "enableAzureRBAC", "tenantId": "tenantID",
+    },
+    "arcAgentProfile": {
+        name: name
+        for name in ("agentAutoUpgrade", "agentErrors", "agentState", "desiredAgentVersion", "systemComponents")
+    },
+    "arcAgentryConfigurations": {name: name for name in ("feature", "protectedSettings", "settings")},
+    "oidcIssuerProfile": {name: name for name in ("enabled", "issuerUrl", "selfHostedIssuerUrl")},
+}  # fmt: skip
+#: Times, which Python's own form is printed of.
+_TIMES = ("lastConnectivityTime", "managedIdentityCertificateExpirationTime", "createdAt", "lastModifiedAt")
+
 
 def group_path(arm: Arm, group: str) -> str:
     """A resource group's path."""
@@ -57,7 +73,24 @@ def printed(cluster: Resource | None) -> Any:
     top = {
         key: cluster.get(key) for key in ("id", "identity", "kind", "location", "name", "systemData", "tags", "type")
     }
-    return {**top, **{key: properties.get(key) for key in _PRINTED}, "resourceGroup": cluster["id"].split("/")[4]}
+    top["systemData"] = _timed(cluster.get("systemData"))
+    shown = {key: _whole(key, properties.get(key)) for key in _PRINTED}
+    return {**top, **(_timed(shown) or {}), "resourceGroup": cluster["id"].split("/")[4]}
+
+
+def _whole(name: str, value: Any) -> Any:
+    if value is None or name not in _INSIDE:
+        return value
+    if isinstance(value, list):
+        return [_whole(name, one) for one in value]
+    return {shown: value.get(key) for shown, key in _INSIDE[name].items()}
+
+
+def _timed(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    times = {name: datetime.fromisoformat(values[name]).isoformat() for name in _TIMES if values.get(name)}
+    return {**values, **times}
 
 
 def new_cluster(location: str, tags: dict[str, str] | None, properties: dict[str, Any]) -> Resource:

@@ -33,7 +33,8 @@ def test_secrets_lie_in_files_of_their_owner_alone(world: World) -> None:
         "msal_token_cache.json": 0o600,
         "service_principal_entries.json": 0o600,
     }
-    assert "s3cret" not in (folder / "azureProfile.json").read_text()
+    profile = (folder / "azureProfile.json").read_bytes()
+    assert b"s3cret" not in profile and profile.startswith(b"\xef\xbb\xbf{"), "the real client's files begin so"
 
 
 def test_a_token_is_used_until_it_is_nearly_over(world: World) -> None:
@@ -41,7 +42,9 @@ def test_a_token_is_used_until_it_is_nearly_over(world: World) -> None:
     assert world.az("connectedk8s", "list").returncode == 0
     assert [host for _, host, _, _ in world.calls] == ["management.azure.com"] * 2
     cache = Path(world.variables["AZURE_CONFIG_DIR"]) / "msal_token_cache.json"
-    cache.write_text(json.dumps({key: [token, 0] for key, (token, _) in json.loads(cache.read_text()).items()}))
+    cache.write_text(
+        json.dumps({key: [token, 0] for key, (token, _) in json.loads(cache.read_text("utf-8-sig")).items()})
+    )
     world.calls.clear()
     assert world.az("connectedk8s", "list").returncode == 0
     assert [host for _, host, _, _ in world.calls] == ["login.microsoftonline.com", "management.azure.com"]

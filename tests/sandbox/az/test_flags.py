@@ -114,3 +114,24 @@ def test_resource_groups(world: World) -> None:
     assert (refused.returncode, "no tty" in refused.stderr) == (1, True)
     assert world.az("group", "delete", "-n", "arc-dev", "--yes").returncode == 0
     assert world.asked()[-1] == "DELETE RG" and world.az("group", "show", "-n", "arc-dev").returncode == 3
+
+
+def test_a_cluster_is_printed_with_all_that_the_model_knows(connected: World) -> None:
+    """Names, nulls and the form of times as the real `az connectedk8s` 1.11.2 prints them."""
+    stored(connected).update(
+        aadProfile={"enableAzureRBAC": True},
+        arcAgentProfile={"agentAutoUpgrade": "Enabled", "agentErrors": []},
+        arcAgentryConfigurations=[{"feature": "proxy", "settings": {}}],
+        lastConnectivityTime="2026-11-25T23:54:58.283005Z",
+    )
+    shown = json.loads(connected.az("connectedk8s", "show", "-n", "east", "-g", "arc-dev").stdout)
+    assert shown["aadProfile"] == {"adminGroupObjectIDs": None, "enableAzureRbac": True, "tenantId": None}
+    assert shown["arcAgentProfile"] == {
+        "agentAutoUpgrade": "Enabled",
+        "agentErrors": [],
+        "agentState": None,
+        "desiredAgentVersion": None,
+        "systemComponents": None,
+    }
+    assert shown["arcAgentryConfigurations"] == [{"feature": "proxy", "protectedSettings": None, "settings": {}}]
+    assert shown["lastConnectivityTime"] == "2026-11-25T23:54:58.283005+00:00" and shown["oidcIssuerProfile"] is None
