@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,10 +39,8 @@ def environment(home: Home) -> dict[str, str]:
         "CLIENT_ID": identity.client_id,
         "CLIENT_SECRET": identity.client_secret,
     }
-    path = os.pathsep.join([*search, *_without(search, os.environ.get("PATH", ""))])
-    programs = {name: shutil.which(name, path=path) for name in ("helm", "kubectl")}
     return {
-        "PATH": path,
+        "PATH": os.pathsep.join([*search, *_without(search, os.environ.get("PATH", ""))]),
         "SANDBOX_HOME": str(home.root),
         "SANDBOX_ARM_URL": f"https://{arm}",
         "SANDBOX_PROXY_URL": proxy_url(home),
@@ -55,8 +52,6 @@ def environment(home: Home) -> dict[str, str]:
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "KUBECONFIG": str(home.kubeconfig),
         "KUBECACHEDIR": str(home.folder("kube-cache")),
-        # The real `az connectedk8s` downloads its own where it is not told of these.
-        **{f"{name.upper()}_CLIENT_PATH": program for name, program in programs.items() if program},
         "AZURE_CONFIG_DIR": str(home.folder("azure-cli")),
         "ARM_METADATA_HOSTNAME": arm,
         **{f"ARM_{name}": value for name, value in ids.items()},
