@@ -105,11 +105,11 @@ def in_thread(main: Callable[[threading.Event, asyncio.Event], Awaitable[None]])
 
 @contextlib.contextmanager
 def running(home: Home, service: Service, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a service until it is ready, and end it by its id."""
+    """Run a service until it is ready, and end it by its id; its log begins anew, as ports in names come again."""
     if service.prepare:
         service.prepare()
     log = home.folder("logs") / f"{service.name}.log"
-    with log.open("ab") as out:
+    with log.open("wb") as out:
         process = subprocess.Popen(
             service.argv,
             stdout=out,
