@@ -152,7 +152,7 @@ def test_heartbeat_retries_and_arrives_by_the_arc_proxy(home: Home, azure: Azure
         hosts.write_text(json.dumps({"arc-proxy.azure-arc.svc.cluster.local": "127.0.0.1"}))
         until(lambda: "answered 503" in log.read_text())
         azure.status = 200
-        until(lambda: azure.beats)
+        until(lambda: azure.beats and "took it through" in log.read_text())
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(5) == 0
     assert azure.beats == [
