@@ -172,7 +172,7 @@ class Arm:
             answer = opened.request(method, url, headers={"Authorization": f"Bearer {token}"}, **content)
             if 200 <= answer.status_code < 300:
                 return _document(answer, url)
-            if last or _code(answer) != _EXPIRED:
+            if last or _error(answer).get("code") != _EXPIRED:
                 break
             opened.login.forget(token)
         raise _refused(method, resource_id, answer)
@@ -286,12 +286,9 @@ def _error(answer: Response) -> Mapping[str, Any]:
         return {}
 
 
-def _code(answer: Response) -> str:
-    return str(_error(answer).get("code") or "")
-
-
 def _refused(method: str, resource_id: str, answer: Response) -> Refused:
-    error, code = _error(answer), _code(answer)
+    error = _error(answer)
+    code = str(error.get("code") or "")
     detail = f"{code}: {error.get('message', '')}" if error else f"status {answer.status_code}"
     cause = f"Azure refused {method} {resource_id} ({detail[:300]})"
     status = answer.status_code

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.error
 import urllib.request
 from typing import Any
 
 from sandbox.certificates import certificates
 from sandbox.home import Home
+from sandbox.service import direct
 
 _SECONDS = 10
 
@@ -36,12 +36,8 @@ def ask(home: Home, method: str, path: str, body: object = None) -> Any:
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    direct = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(certificates(home).root))),
-    )
     try:
-        with direct.open(request, timeout=_SECONDS) as answer:
+        with direct(certificates(home).root).open(request, timeout=_SECONDS) as answer:
             text = answer.read()
     except urllib.error.HTTPError as error:
         raise Refused(json.load(error)["error"]["message"]) from None

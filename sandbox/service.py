@@ -53,17 +53,21 @@ def listening(port: int) -> Callable[[], bool]:
     return ready
 
 
+def direct(roots: Path) -> urllib.request.OpenerDirector:
+    """What opens HTTPS addresses of this machine: by no proxy, certificates checked against `roots`."""
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(roots))),
+    )
+
+
 def answering(url: str, roots: Path, headers: Mapping[str, str] | None = None) -> Callable[[], bool]:
     """Ready when an HTTPS address answers 200, its certificate checked against `roots`."""
 
     def ready() -> bool:
         request = urllib.request.Request(url, headers=dict(headers or {}))
-        direct = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(roots))),
-        )
         try:
-            with direct.open(request, timeout=1) as answer:
+            with direct(roots).open(request, timeout=1) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False

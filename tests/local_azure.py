@@ -9,7 +9,7 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 from roads import Road
@@ -82,6 +82,13 @@ class LocalAzure:
         if self._process is not None and self._process.poll() is None:
             self.kill(signal.SIGTERM)
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def call(self, method: str, path: str, version: str = "", body: Any = None, **more: Any) -> requests.Response:
         url = path if path.startswith("https://") else self.url + path
         params = {**({"api-version": version} if version else {}), **more.pop("params", {})}
@@ -109,6 +116,19 @@ class LocalAzure:
         assert answer.status_code == 201, answer.text
         self.advance(1)
         return identifier
+
+    def fault(self, kind: str, **settings: Any) -> int:
+        """Set a fault, and its number."""
+        answer = self.call("POST", "/sandbox/faults", body={"kind": kind, **settings})
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Those that are set."""
+        return list(self.call("GET", "/sandbox/faults").json()["value"])
+
+    def clear_faults(self) -> None:
+        assert self.call("DELETE", "/sandbox/faults").status_code == 204
 
     def advance(self, seconds: float) -> None:
         assert self.call("POST", "/sandbox/clock", body={"advance": seconds}).status_code == 200

@@ -29,7 +29,7 @@ from sandbox.azure import (
     registry,
     transport,
 )
-from sandbox.azure.core import Azure, Call, Reply
+from sandbox.azure.core import Azure, Call, Reply, refusal
 from sandbox.azure.documents import encode
 from sandbox.azure.errors import ArmError
 from sandbox.azure.fault_kinds import Place
@@ -133,16 +133,12 @@ class Server:
             else:
                 reply = part(self.azure, call)
         except ArmError as error:
-            reply = Reply(error.status, error.body, error.headers)
+            reply = refusal(error)
         except Exception:
             # One bad request must not end the service; the log has the cause.
             traceback.print_exc(file=sys.stderr)
-            reply = Reply(
-                500,
-                ArmError(
-                    500, "InternalServerError", f"The sandbox's Azure failed; its log has request {identifier}."
-                ).body,
-            )
+            message = f"The sandbox's Azure failed; its log has request {identifier}."
+            reply = refusal(ArmError(500, "InternalServerError", message))
         self.azure.recent.append(
             {
                 "at": time.time(),
@@ -163,7 +159,7 @@ class Server:
             try:
                 return part(self.azure, call)
             except ArmError as error:
-                return Reply(error.status, error.body, error.headers)
+                return refusal(error)
 
         request = faults.Request(call, host, _PLACES.get(part, "other"))
         return fault_effects.answer(self.azure, request, proceed)

@@ -143,6 +143,11 @@ class Reply:
     delivery: Delivery | None = None
 
 
+def refusal(error: ArmError) -> Reply:
+    """An error as an answer."""
+    return Reply(error.status, error.body, error.headers)
+
+
 #: Seconds by which the clock can be ahead of the machine's: years have four digits.
 LATEST = 3000 * 365 * 86400
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fnmatch import translate
 
 from sandbox.azure import fault_definitions, faults, gateways, ids, login, lro
-from sandbox.azure.core import Azure, Call, Delivery, Ending, Reply, stamp
+from sandbox.azure.core import Azure, Call, Delivery, Ending, Reply, refusal, stamp
 from sandbox.azure.errors import ArmError, front_door, server_error, throttled, unauthenticated
 from sandbox.azure.faults import Fault, Request
 from sandbox.azure.store import Json
@@ -55,14 +55,14 @@ def add(azure: Azure, definition: Json) -> Fault:
 def _throttle(azure: Azure, call: Call, fault: Fault, proceed: Proceed) -> Reply:
     seconds = fault.settings["retryAfter"]
     error = throttled(azure.identity.subscription_id, call.method in ("GET", "HEAD"), seconds)
-    return _refusal(error)
+    return refusal(error)
 
 
 def _server_error(azure: Azure, call: Call, fault: Fault, proceed: Proceed) -> Reply:
     status = fault.settings["status"]
     if fault.settings["html"]:
         return Reply(status, front_door(status), {"Content-Type": "text/html"})
-    return _refusal(server_error(status, azure.identity.subscription_id, call.request_id))
+    return refusal(server_error(status, azure.identity.subscription_id, call.request_id))
 
 
 def _reset(azure: Azure, call: Call, fault: Fault, proceed: Proceed) -> Reply:
@@ -104,7 +104,7 @@ def _ending(status: str) -> Effect:
 def _expired(azure: Azure, call: Call, fault: Fault, proceed: Proceed) -> Reply:
     now = time.time()
     message = f"The access token expiry UTC time '{stamp(now - 1)}' is earlier than current UTC time '{stamp(now)}'."
-    return _refusal(unauthenticated(azure.identity.tenant_id, "ExpiredAuthenticationToken", message))
+    return refusal(unauthenticated(azure.identity.tenant_id, "ExpiredAuthenticationToken", message))
 
 
 def _no_token(azure: Azure, call: Call, fault: Fault, proceed: Proceed) -> Reply:
@@ -150,10 +150,6 @@ def _delete_gateways(azure: Azure, pattern: str) -> int:
     for identifier in found:
         azure.store.delete(identifier, azure.clock.now())
     return len(found)
-
-
-def _refusal(error: ArmError) -> Reply:
-    return Reply(error.status, error.body, error.headers)
 
 
 EFFECTS: dict[str, Effect] = {

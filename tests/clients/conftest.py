@@ -11,7 +11,5 @@ from local_azure import LocalAzure
 @pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
     """An Azure that the tests of a module share; each has groups of its own."""
-    azure = LocalAzure(tmp_path_factory.mktemp("azure") / "home")
-    azure.start()
-    yield azure
-    azure.stop()
+    with LocalAzure(tmp_path_factory.mktemp("azure") / "home") as azure:
+        yield azure

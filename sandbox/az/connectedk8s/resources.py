@@ -73,9 +73,10 @@ def printed(cluster: Resource | None) -> Any:
     top = {
         key: cluster.get(key) for key in ("id", "identity", "kind", "location", "name", "systemData", "tags", "type")
     }
-    top["systemData"] = _timed(cluster.get("systemData"))
+    if top["systemData"] is not None:
+        top["systemData"] = _timed(top["systemData"])
     shown = {key: _whole(key, properties.get(key)) for key in _PRINTED}
-    return {**top, **(_timed(shown) or {}), "resourceGroup": cluster["id"].split("/")[4]}
+    return {**top, **_timed(shown), "resourceGroup": cluster["id"].split("/")[4]}
 
 
 def _whole(name: str, value: Any) -> Any:
@@ -86,9 +87,7 @@ def _whole(name: str, value: Any) -> Any:
     return {shown: value.get(key) for shown, key in _INSIDE[name].items()}
 
 
-def _timed(values: dict[str, Any] | None) -> dict[str, Any] | None:
-    if values is None:
-        return None
+def _timed(values: dict[str, Any]) -> dict[str, Any]:
     times = {name: datetime.fromisoformat(values[name]).isoformat() for name in _TIMES if values.get(name)}
     return {**values, **times}
 

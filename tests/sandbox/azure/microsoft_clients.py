@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from azure.identity import ClientSecretCredential
@@ -30,3 +32,17 @@ def management(azure: LocalAzure, kind: type[Any], **options: Any) -> Any:
         polling_interval=1,
         **options,
     )
+
+
+@contextmanager
+def clients(azure: LocalAzure) -> Iterator[Callable[..., Any]]:
+    """Makes such clients, and closes them at the end."""
+    made: list[Any] = []
+
+    def make(kind: type[Any], **options: Any) -> Any:
+        made.append(management(azure, kind, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

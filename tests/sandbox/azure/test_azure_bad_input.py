@@ -337,10 +337,8 @@ def test_ids_in_headers_come_back_as_they_were_and_split_nothing(azure: LocalAzu
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
-    azure = LocalAzure(tmp_path_factory.mktemp("impatient") / "home", patience=PATIENCE)
-    azure.start()
-    yield azure
-    azure.stop()
+    with LocalAzure(tmp_path_factory.mktemp("impatient") / "home", patience=PATIENCE) as azure:
+        yield azure
 
 
 def test_heads_that_do_not_end_are_cut_off(impatient: LocalAzure) -> None:

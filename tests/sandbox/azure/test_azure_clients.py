@@ -20,22 +20,15 @@ from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.hybridkubernetes import models as kubernetes
 from azure.mgmt.resource.resources import ResourceManagementClient
 from local_azure import CLUSTERS, GATEWAYS, SETTINGS, LocalAzure, Router
-from microsoft_clients import credential, management
+from microsoft_clients import clients, credential
 
 Make = Callable[[type[Any]], Any]
 
 
 @pytest.fixture(scope="module")
 def client(azure: LocalAzure) -> Iterator[Make]:
-    made: list[Any] = []
-
-    def make(kind: type[Any]) -> Any:
-        made.append(management(azure, kind))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with clients(azure) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")

@@ -258,10 +258,8 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def with_charts(charts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
-    azure = LocalAzure(tmp_path_factory.mktemp("registry") / "home", charts)
-    azure.start()
-    yield azure
-    azure.stop()
+    with LocalAzure(tmp_path_factory.mktemp("registry") / "home", charts) as azure:
+        yield azure
 
 
 def test_the_registry_serves_charts_as_oci_artefacts(with_charts: LocalAzure) -> None:

@@ -1,19 +1,14 @@
-"""Faults of the local Azure: what Microsoft's own clients make of each, which requests they strike, how to set them."""
+"""Faults of the local Azure: what Microsoft's own clients make of each, and which requests they strike."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
-import re
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,14 +25,13 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_azure import CLUSTERS, GATEWAYS, GROUPS, SETTINGS, LocalAzure
-from microsoft_clients import credential, management
+from microsoft_clients import clients, credential
 
 from sandbox.azure import fault_definitions, services
 from sandbox.azure.core import Call
 from sandbox.azure.errors import ArmError
-from sandbox.azure.fault_kinds import KINDS, MATCHERS, takes
+from sandbox.azure.fault_kinds import KINDS, takes
 from sandbox.azure.faults import Fault, Request
-from sandbox.home import PROJECT
 
 GATEWAY_TYPE = "Microsoft.HybridCompute/gateways"
 GATEWAY = compute.Gateway(location="eastus", properties=compute.GatewayProperties(allowed_features=["*"]))
@@ -45,41 +39,18 @@ PROVIDERS = f"/providers/{GATEWAY_TYPE}"
 
 Make = Callable[..., Any]
 
-
-@pytest.fixture(autouse=True)
-def no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    if "azure" in request.fixturenames:
-        shared: LocalAzure = request.getfixturevalue("azure")
-        assert shared.call("DELETE", "/sandbox/faults").status_code == 204
+pytestmark = pytest.mark.usefixtures("no_faults")
 
 
 @pytest.fixture
 def client(azure: LocalAzure) -> Iterator[Make]:
-    made: list[Any] = []
-
-    def make(kind: type[Any], **options: Any) -> Any:
-        made.append(management(azure, kind, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with clients(azure) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")
 def group(azure: LocalAzure) -> str:
     return azure.group()
-
-
-def add(azure: LocalAzure, kind: str, **settings: Any) -> int:
-    answer = azure.call("POST", "/sandbox/faults", body={"kind": kind, **settings})
-    assert answer.status_code == 201, answer.text
-    return int(answer.json()["id"])
-
-
-def listed(azure: LocalAzure) -> list[dict[str, Any]]:
-    return list(azure.call("GET", "/sandbox/faults").json()["value"])
 
 
 def struck(azure: LocalAzure, fault: int) -> list[dict[str, Any]]:
@@ -99,12 +70,12 @@ def name_of(identifier: str) -> str:
 def test_throttling_is_waited_out_by_the_clients_own_policy(azure: LocalAzure, client: Make, group: str) -> None:
     groups = client(ResourceManagementClient).resource_groups
     assert groups.get(name_of(group)).id == group
-    fault = add(azure, "throttle", retryAfter=1, count=2)
+    fault = azure.fault("throttle", retryAfter=1, count=2)
     started = time.monotonic()
     assert groups.get(name_of(group)).id == group
     assert time.monotonic() - started >= 2
     assert [one["status"] for one in struck(azure, fault)] == [429, 429]
-    add(azure, "throttle", retryAfter=7, count=1)
+    azure.fault("throttle", retryAfter=7, count=1)
     answer = azure.call("GET", group, GROUPS)
     assert error_of(answer) == (429, "SubscriptionRequestsThrottled") and answer.headers["Retry-After"] == "7"
 
@@ -116,7 +87,7 @@ def test_throttling_is_waited_out_by_the_clients_own_policy(azure: LocalAzure, c
 def test_a_server_error_is_tried_again_and_told_when_it_lasts(
     azure: LocalAzure, client: Make, group: str, status: int, expected: str
 ) -> None:
-    fault = add(azure, "server-error", status=status, count=2)
+    fault = azure.fault("server-error", status=status, count=2)
     with pytest.raises(HttpResponseError) as told:
         client(ResourceManagementClient, retry_total=0).resource_groups.get(name_of(group))
     assert told.value.status_code == status and told.value.error is not None and told.value.error.code == expected
@@ -125,14 +96,14 @@ def test_a_server_error_is_tried_again_and_told_when_it_lasts(
 
 
 def test_a_front_doors_page_is_no_json(azure: LocalAzure, client: Make, group: str) -> None:
-    add(azure, "server-error", status=502, html=True, count=1)
+    azure.fault("server-error", status=502, html=True, count=1)
     with pytest.raises(HttpResponseError) as told:
         client(ResourceManagementClient, retry_total=0).resource_groups.get(name_of(group))
     assert told.value.status_code == 502 and "502 Bad Gateway" in told.value.response.text()  # type: ignore[union-attr]
 
 
 def test_a_reset_is_one_on_the_wire_and_a_read_is_tried_again(azure: LocalAzure, client: Make, group: str) -> None:
-    fault = add(azure, "reset", count=2)
+    fault = azure.fault("reset", count=2)
     context = ssl.create_default_context(cafile=azure.bundle)
     with context.wrap_socket(
         socket.create_connection(("127.0.0.1", azure.port), 5), server_hostname="localhost"
@@ -148,26 +119,26 @@ def test_a_reset_is_one_on_the_wire_and_a_read_is_tried_again(azure: LocalAzure,
 
 def test_slow_answers_are_whole_and_run_into_a_clients_time_limit(azure: LocalAzure, client: Make, group: str) -> None:
     whole = azure.call("GET", group, GROUPS).content
-    add(azure, "slow", firstByte=0.3, bytesPerSecond=len(whole) * 2, count=1)
+    azure.fault("slow", firstByte=0.3, bytesPerSecond=len(whole) * 2, count=1)
     started = time.monotonic()
     answer = azure.call("GET", group, GROUPS, stream=True)
     assert answer.elapsed.total_seconds() >= 0.3
     assert answer.content == whole and time.monotonic() - started >= 0.3 + 0.4
-    add(azure, "slow", firstByte=60)
+    azure.fault("slow", firstByte=60)
     with pytest.raises(ServiceResponseError, match="timed out"):
         client(ResourceManagementClient, read_timeout=0.3, retry_total=0).resource_groups.get(name_of(group))
 
 
 def test_a_lost_response_was_a_write_and_the_repetition_joins_it(azure: LocalAzure, client: Make, group: str) -> None:
     gateways = client(HybridComputeManagementClient).gateways
-    fault = add(azure, "lost-response", type=GATEWAY_TYPE, count=1)
+    fault = azure.fault("lost-response", type=GATEWAY_TYPE, count=1)
     with pytest.raises(requests.ConnectionError):
         azure.call("PUT", f"{group}{PROVIDERS}/lost", GATEWAYS, GATEWAY.as_dict())
     before = gateways.get(name_of(group), "lost")
     assert before.properties.provisioning_state == "Creating"
     assert [one["status"] for one in struck(azure, fault)] == [201]
 
-    again = add(azure, "lost-response", type=GATEWAY_TYPE, count=1)
+    again = azure.fault("lost-response", type=GATEWAY_TYPE, count=1)
     poller = gateways.begin_create_or_update(name_of(group), "lost", GATEWAY)
     azure.advance(1)
     made = poller.result(timeout=20)
@@ -179,7 +150,7 @@ def test_a_lost_response_was_a_write_and_the_repetition_joins_it(azure: LocalAzu
 def test_stale_reads_show_what_was_before_a_write(azure: LocalAzure, client: Make) -> None:
     group = azure.group()
     gateways = client(HybridComputeManagementClient).gateways
-    fault = add(azure, "stale-read", type=GATEWAY_TYPE, reads=2)
+    fault = azure.fault("stale-read", type=GATEWAY_TYPE, reads=2)
     gateway = azure.gateway(group, "stale")
     for _ in range(2):
         with pytest.raises(ResourceNotFoundError):
@@ -193,8 +164,8 @@ def test_stale_reads_show_what_was_before_a_write(azure: LocalAzure, client: Mak
     assert gateways.get(name_of(group), "stale").tags == {"a": "b"}
     assert len(struck(azure, fault)) == 2 + 4, "writes and reads"
 
-    azure.call("DELETE", "/sandbox/faults")
-    add(azure, "stale-read", methods=["DELETE"], within=60)
+    azure.clear_faults()
+    azure.fault("stale-read", methods=["DELETE"], within=60)
     gateways.begin_delete(name_of(group), "stale")
     azure.advance(50)
     assert gateways.get(name_of(group), "stale").properties.provisioning_state == "Succeeded"
@@ -202,7 +173,7 @@ def test_stale_reads_show_what_was_before_a_write(azure: LocalAzure, client: Mak
     azure.advance(11)
     with pytest.raises(ResourceNotFoundError):
         gateways.get(name_of(group), "stale")
-    assert listed(azure)[0]["struck"] == 1
+    assert azure.faults()[0]["struck"] == 1
 
 
 @pytest.mark.parametrize(
@@ -214,7 +185,7 @@ def test_an_operation_that_does_not_end_well(
 ) -> None:
     group = azure.group()
     gateways = client(HybridComputeManagementClient).gateways
-    add(azure, kind, type=GATEWAY_TYPE, count=2)
+    azure.fault(kind, type=GATEWAY_TYPE, count=2)
 
     def told(poller: Any) -> HttpResponseError:
         azure.advance(1)
@@ -233,7 +204,7 @@ def test_an_operation_that_does_not_end_well(
     mended = gateways.begin_create_or_update(name_of(group), "unlucky", GATEWAY).result(timeout=20).properties
     assert (mended.provisioning_state, bool(mended.gateway_endpoint)) == ("Succeeded", True)
 
-    add(azure, kind, path=group, code="Held", message="Something in it is held.")
+    azure.fault(kind, path=group, code="Held", message="Something in it is held.")
     deletion = client(ResourceManagementClient).resource_groups.begin_delete(name_of(group))
     azure.advance(1)
     with pytest.raises(HttpResponseError, match="Something in it is held"):
@@ -243,7 +214,7 @@ def test_an_operation_that_does_not_end_well(
 
 def test_a_cluster_whose_onboarding_fails_in_azure_says_so(azure: LocalAzure) -> None:
     group = azure.group()
-    add(azure, "operation-failed", type="microsoft.kubernetes/CONNECTEDCLUSTERS")
+    azure.fault("operation-failed", type="microsoft.kubernetes/CONNECTEDCLUSTERS")
     cluster = azure.cluster(group, "unlucky")
     properties = azure.call("GET", cluster, CLUSTERS).json()["properties"]
     assert properties["provisioningState"] == "Failed" and "agentState" not in properties["arcAgentProfile"]
@@ -252,7 +223,7 @@ def test_a_cluster_whose_onboarding_fails_in_azure_says_so(azure: LocalAzure) ->
 def test_an_operation_that_never_ends(azure: LocalAzure, client: Make) -> None:
     group = azure.group()
     gateways = client(HybridComputeManagementClient).gateways
-    add(azure, "operation-endless", type=GATEWAY_TYPE)
+    azure.fault("operation-endless", type=GATEWAY_TYPE)
     poller = gateways.begin_create_or_update(name_of(group), "endless", GATEWAY)
     azure.advance(10 * 86400)
     assert gateways.get(name_of(group), "endless").properties.provisioning_state == "Creating"
@@ -267,7 +238,7 @@ def test_an_operation_that_never_ends(azure: LocalAzure, client: Make) -> None:
         poller.result(timeout=20)
     assert poller.status() == "Canceled"
     # Without the fault it ends after all.
-    azure.call("DELETE", "/sandbox/faults")
+    azure.clear_faults()
     assert azure.call("GET", deletion.headers["Azure-AsyncOperation"]).json()["status"] == "Succeeded"
     with pytest.raises(ResourceNotFoundError):
         gateways.get(name_of(group), "endless")
@@ -275,7 +246,7 @@ def test_an_operation_that_never_ends(azure: LocalAzure, client: Make) -> None:
 
 def test_a_group_takes_endless_operations_along(azure: LocalAzure) -> None:
     group = azure.group()
-    add(azure, "operation-endless", type=GATEWAY_TYPE, count=2)
+    azure.fault("operation-endless", type=GATEWAY_TYPE, count=2)
     for method in ("PUT", "DELETE"):
         assert azure.call(method, f"{group}{PROVIDERS}/held", GATEWAYS, GATEWAY.as_dict()).status_code in (201, 202)
     azure.call("DELETE", group, GROUPS)
@@ -289,7 +260,7 @@ def test_expired_tokens_are_refused_with_the_challenge_and_new_ones_are_not(
 ) -> None:
     old = client(ResourceManagementClient).resource_groups
     assert old.get(name_of(group)).id == group
-    fault = add(azure, "expired-token")
+    fault = azure.fault("expired-token")
     with pytest.raises(ClientAuthenticationError) as told:
         old.get(name_of(group))
     assert told.value.error is not None and told.value.error.code == "ExpiredAuthenticationToken"
@@ -298,8 +269,8 @@ def test_expired_tokens_are_refused_with_the_challenge_and_new_ones_are_not(
     answer = azure.call("GET", group, GROUPS)
     assert error_of(answer) == (401, "ExpiredAuthenticationToken")
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
-    azure.call("DELETE", "/sandbox/faults")
-    add(azure, "expired-token", tokens="all", count=2)
+    azure.clear_faults()
+    azure.fault("expired-token", tokens="all", count=2)
     assert [azure.call("GET", group, GROUPS).status_code for _ in range(3)] == [401, 401, 200]
 
 
@@ -311,9 +282,9 @@ def test_a_gateway_that_vanishes_is_still_named_by_its_clusters(azure: LocalAzur
     assert azure.call("PUT", setting, SETTINGS, body).status_code == 200
     missing = azure.call("POST", "/sandbox/faults", body={"kind": "gateway-deleted", "gateway": "*/absent"})
     assert error_of(missing) == (404, "GatewayNotFound") and gateway in missing.json()["error"]["message"]
-    assert not listed(azure)
-    add(azure, "gateway-deleted", gateway="*/DOOMED")
-    (view,) = listed(azure)
+    assert not azure.faults()
+    azure.fault("gateway-deleted", gateway="*/DOOMED")
+    (view,) = azure.faults()
     assert (view["struck"], view["active"]) == (1, False)
 
     sdk = client(HybridComputeManagementClient)
@@ -331,10 +302,10 @@ def test_a_gateway_that_vanishes_is_still_named_by_its_clusters(azure: LocalAzur
 
 
 def test_an_outage_of_the_login_is_told_with_its_code_and_may_pass(azure: LocalAzure) -> None:
-    fault = add(azure, "login-outage", count=1)
+    fault = azure.fault("login-outage", count=1)
     assert credential(azure).get_token("https://management.azure.com/.default").token
     assert len(struck(azure, fault)) == 1
-    add(azure, "login-outage", status=400, code="AADSTS50034", message="No such account.")
+    azure.fault("login-outage", status=400, code="AADSTS50034", message="No such account.")
     with pytest.raises(ClientAuthenticationError, match="AADSTS50034: No such account"):
         credential(azure).get_token("https://management.azure.com/.default")
     assert azure.call("GET", "/subscriptions", "2022-12-01").status_code == 200, "tokens that are there go on"
@@ -342,24 +313,24 @@ def test_an_outage_of_the_login_is_told_with_its_code_and_may_pass(azure: LocalA
 
 def test_names_besides_the_resource_manager_are_struck_by_host(azure: LocalAzure) -> None:
     registry = {"Host": "mcr.microsoft.com"}
-    add(azure, "server-error", host="*.MICROSOFT.com", status=503)
+    azure.fault("server-error", host="*.MICROSOFT.com", status=503)
     assert azure.call("GET", "/v2/", headers=registry).status_code == 503
     assert azure.call("GET", "/v2/").status_code == 200
     assert azure.call("GET", "/subscriptions", "2022-12-01").status_code == 200
 
 
 def test_the_first_that_matches_strikes(azure: LocalAzure, group: str) -> None:
-    first = add(azure, "server-error", status=503, skip=1, count=1)
-    second = add(azure, "server-error", status=500, path=f"{group.upper()}*", methods=["get"], count=2)
-    third = add(azure, "throttle", **{"for": 100})
+    first = azure.fault("server-error", status=503, skip=1, count=1)
+    second = azure.fault("server-error", status=500, path=f"{group.upper()}*", methods=["get"], count=2)
+    third = azure.fault("throttle", **{"for": 100})
     statuses = [azure.call("GET", group, GROUPS).status_code for _ in range(4)]
     assert statuses == [500, 503, 500, 429]
-    counts = {one["id"]: (one["seen"], one["struck"], one["active"]) for one in listed(azure)}
+    counts = {one["id"]: (one["seen"], one["struck"], one["active"]) for one in azure.faults()}
     assert counts == {first: (2, 1, False), second: (2, 2, False), third: (1, 1, True)}
     azure.advance(101)
     assert azure.call("GET", group, GROUPS).status_code == 200
     assert azure.call("DELETE", f"/sandbox/faults/{second}").status_code == 204
-    assert [one["id"] for one in listed(azure)] == [first, third]
+    assert [one["id"] for one in azure.faults()] == [first, third]
     assert error_of(azure.call("DELETE", f"/sandbox/faults/{second}")) == (404, "FaultNotFound")
 
 
@@ -367,8 +338,8 @@ def test_a_seed_gives_the_same_faults_in_any_order_and_side_by_side(azure: Local
     paths = [f"{azure.subscription}/resourceGroups/seeded-{index}" for index in range(60)]
 
     def statuses(seed: int, side_by_side: int) -> dict[tuple[str, int], int]:
-        azure.call("DELETE", "/sandbox/faults")
-        add(azure, "server-error", probability=0.3, seed=seed, type="Microsoft.Resources/resourceGroups")
+        azure.clear_faults()
+        azure.fault("server-error", probability=0.3, seed=seed, type="Microsoft.Resources/resourceGroups")
         found: dict[tuple[str, int], int] = {}
         for turn in range(2):
             order = random.sample(paths, len(paths))
@@ -381,13 +352,13 @@ def test_a_seed_gives_the_same_faults_in_any_order_and_side_by_side(azure: Local
     assert alone == crowded != other
     assert set(alone.values()) == {404, 500}
     assert 15 < list(alone.values()).count(500) < 60, "about three in ten"
-    (view,) = listed(azure)
+    (view,) = azure.faults()
     assert view["struck"] == list(other.values()).count(500) and view["seen"] == 120
 
 
 def test_the_controls_are_never_struck(azure: LocalAzure) -> None:
-    add(azure, "reset", path="*")
-    assert listed(azure)[0]["kind"] == "reset"
+    azure.fault("reset", path="*")
+    assert azure.faults()[0]["kind"] == "reset"
     with pytest.raises(requests.ConnectionError):
         azure.call("GET", "/metadata/endpoints", "2022-09-01")
     assert services(azure.home)[0].ready(), "or the sandbox would not start again"
@@ -429,7 +400,7 @@ def test_a_bad_definition_is_refused_with_what_is_allowed(
 ) -> None:
     answer = azure.call("POST", "/sandbox/faults", body=definition)
     assert error_of(answer) == (400, "InvalidFault") and words in answer.json()["error"]["message"]
-    assert not listed(azure)
+    assert not azure.faults()
 
 
 _ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.text(max_size=3))
@@ -476,93 +447,26 @@ def test_the_type_that_a_request_is_about(method: str, path: str, expected: str)
 def test_faults_outlive_a_killed_service(fresh: LocalAzure) -> None:
     group = fresh.group()
     gateway = fresh.gateway(group, "kept")
-    add(fresh, "stale-read", type=GATEWAY_TYPE, count=1)
+    fresh.fault("stale-read", type=GATEWAY_TYPE, count=1)
     assert fresh.call("PATCH", gateway, GATEWAYS, {"tags": {"a": "b"}}).json()["tags"] == {"a": "b"}
-    add(fresh, "server-error", path=group, count=3)
+    fresh.fault("server-error", path=group, count=3)
     paths = [f"{fresh.subscription}/resourceGroups/seeded-{index}" for index in range(20)]
-    add(fresh, "throttle", path="*/seeded-*", probability=0.5, seed=3)
+    fresh.fault("throttle", path="*/seeded-*", probability=0.5, seed=3)
 
     def statuses() -> list[int]:
         return [fresh.call("GET", path, GROUPS).status_code for path in paths]
 
     first = statuses()
     assert fresh.call("GET", group, GROUPS).status_code == 500
-    before = listed(fresh)
+    before = fresh.faults()
     fresh.kill()
     fresh.start()
-    assert listed(fresh) == before
+    assert fresh.faults() == before
     assert [fresh.call("GET", group, GROUPS).status_code for _ in range(3)] == [500, 500, 200]
     assert [fresh.call("GET", gateway, GATEWAYS).json()["tags"] for _ in range(2)] == [{}, {"a": "b"}]
     again = statuses()
-    number = add(fresh, "reset", path="/nowhere")
+    number = fresh.fault("reset", path="/nowhere")
     assert number == 4
-    fresh.call("DELETE", "/sandbox/faults")
-    add(fresh, "throttle", path="*/seeded-*", probability=0.5, seed=3)
+    fresh.clear_faults()
+    fresh.fault("throttle", path="*/seeded-*", probability=0.5, seed=3)
     assert (statuses(), statuses()) == (first, again), "a restart in between changes nothing"
-
-
-def command(azure: LocalAzure, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sandbox", "--home", str(azure.home.root), *argv],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "COLUMNS": "250"},
-    )  # fmt: skip
-
-
-def test_the_command_sets_shows_and_ends_faults(azure: LocalAzure, group: str) -> None:
-    assert command(azure, "fault", "list").stdout == "no faults are set\n"
-    made = command(azure, "fault", "add", "throttle", "--path", f"{group}*", "--method", "GET", "--retry-after", "9")
-    assert made.returncode == 0, made.stderr
-    assert re.fullmatch(r"fault \d+  throttle  methods GET, path /subscriptions/.*\*, retryAfter 9\n", made.stdout)
-    second = json.loads(command(azure, "fault", "add", "server-error", "--html", "--count", "2", "--json").stdout)
-    assert (second["html"], second["count"], second["active"]) == (True, 2, True)
-    assert azure.call("GET", group, GROUPS).headers["Retry-After"] == "9"
-    shown = command(azure, "fault", "list").stdout
-    assert re.search(r"throttle +.*retryAfter 9 +1 +1 +active", " ".join(shown.split())) and "server-error" in shown
-    views = json.loads(command(azure, "fault", "list", "--json").stdout)
-    assert [one["struck"] for one in views] == [1, 0]
-    status = command(azure, "status").stdout
-    assert f"faults   {views[0]['id']} throttle, {second['id']} server-error: `python -m sandbox fault list`" in status
-    assert command(azure, "fault", "clear", str(second["id"])).returncode == 0
-    assert [one["kind"] for one in listed(azure)] == ["throttle"]
-    assert command(azure, "fault", "clear").returncode == 0
-    assert not listed(azure) and "faults" not in command(azure, "status").stdout
-
-
-def test_the_command_says_what_is_wrong(azure: LocalAzure, tmp_path: Path) -> None:
-    wrong = command(azure, "fault", "add", "throttle", "--status", "500")
-    assert wrong.returncode == 1 and wrong.stderr.startswith("Error: throttle takes no 'status'; it takes methods,")
-    unknown = command(azure, "fault", "add", "flood")
-    assert unknown.returncode == 2 and "'flood' is not one of 'throttle'" in unknown.stderr
-    absent = command(azure, "fault", "clear", "4711")
-    assert absent.returncode == 1 and absent.stderr == "Error: There is no fault 4711; set are: none.\n"
-    nobody = subprocess.run(
-        [sys.executable, "-m", "sandbox", "--home", str(tmp_path), "fault", "list"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert nobody.returncode == 1 and "start it with `python -m sandbox up`" in nobody.stderr
-
-
-def test_the_commands_of_the_page_work(azure: LocalAzure) -> None:
-    page = (PROJECT / "docs/sandbox.md").read_text("utf-8")
-    lines = re.findall(r"^python -m sandbox (fault .+)$", page, re.MULTILINE)
-    assert len(lines) >= 5
-    for line in lines:
-        done = command(azure, *line.split())
-        assert done.returncode == 0, done.stderr
-    assert not listed(azure)
-
-
-def test_the_page_names_every_fault_and_setting_with_tests_that_there_are() -> None:
-    page = (PROJECT / "docs/sandbox.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)\|$", page, re.MULTILINE))
-    files = {name: (PROJECT / path).read_text("utf-8") for name, path in re.findall(r"`([FP])` is\s+`(.+?)`", page)}
-    for name, kind in KINDS.items():
-        tests = re.findall(r"`([FP])::(test_\w+)`", rows[name])
-        assert {file for file, _ in tests} == {"F", "P"}, f"{name} needs a test of a client and one of the product"
-        for setting in kind.settings:
-            assert setting.option in rows[name], f"{name} takes {setting.option}"
-    for file, test in re.findall(r"`([FP])::(test_\w+)`", page):
-        assert f"def {test}(" in files[file], test
-    for setting in MATCHERS:
-        option = "--method" if setting.name == "methods" else setting.option
-        assert f"`{option}`" in page, option

@@ -29,13 +29,8 @@ Set = Callable[..., None]
 @pytest.fixture
 def fault(azure: LocalAzure) -> Iterator[Set]:
     """Sets a fault, for the test."""
-
-    def add(kind: str, **settings: Any) -> None:
-        answer = azure.call("POST", "/sandbox/faults", body={"kind": kind, **settings})
-        assert answer.status_code == 201, answer.text
-
-    yield add
-    assert azure.call("DELETE", "/sandbox/faults").status_code == 204
+    yield azure.fault
+    azure.clear_faults()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +56,7 @@ def unlucky_gateway(azure: LocalAzure, group: str) -> Iterator[str]:
     assert azure.call("PUT", identifier, GATEWAYS, {"location": "eastus"}).status_code == 201
     azure.advance(1)
     yield identifier
-    azure.call("DELETE", "/sandbox/faults")
+    azure.clear_faults()
     azure.call("DELETE", identifier, GATEWAYS)
     azure.advance(1)
 
@@ -80,7 +75,7 @@ def refusal(arm: Arm, group: str) -> Failure:
 
 
 def struck(azure: LocalAzure) -> int:
-    return sum(one["struck"] for one in azure.call("GET", "/sandbox/faults").json()["value"])
+    return sum(one["struck"] for one in azure.faults())
 
 
 def test_throttling_is_waited_out(fault: Set, edge: Scene) -> None:
@@ -211,9 +206,9 @@ def test_an_outage_of_the_login_is_told_as_one_that_passes(azure: LocalAzure, fa
     told = refusal(reader(azure), group)
     assert told.transient and "no token for Azure" in told.cause and "503" in told.cause
     assert told.mend == "the login service has an outage: run again later"
-    azure.call("DELETE", "/sandbox/faults")
+    azure.clear_faults()
     fault("login-outage", status=401, code="AADSTS7000222", message="The secret has expired.")
     told = refusal(reader(azure), group)
     assert not told.transient and "AADSTS7000222" in told.cause and "ARM_CLIENT_SECRET" in told.mend
-    azure.call("DELETE", "/sandbox/faults")
+    azure.clear_faults()
     assert reader(azure).get(group, GROUPS) is not None
