@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema clean
+.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema policy-docs clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -53,6 +53,9 @@ format: ## Mend what the formatter and linter can
 schema: ## Write anew the schemas that are checked in
 	@$(VENV) -m components.package > components/schema.json
 	@$(VENV) -m components.stack_schema
+
+policy-docs: ## Write docs/policies.md anew from the rules
+	@cd policy && ../$(VENV) -m arc_policies.documentation > ../docs/policies.md
 
 clean: ## Remove the sandbox's state (not the tool chain)
 	@$(VENV) -m sandbox down

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from .names import GATEWAY, REQUIRED, covers, host_of, meets
 from .proxy_settings import grade
 from .reading import Node
-from .rule import OPEN, Check, Finding, Settings
+from .rule import OPEN, Check, Finding
+from .settings import Settings
 from .tokens import Subject
 
 _EXEMPT = (
@@ -162,36 +163,48 @@ CHECKS = (
         "Azure Firewall policy rules with TLS termination, drafts and the classic provider's included",
         _rule_groups,
         _native("network:firewallpolicyrulecollectiongroup"),
+        grades=("terminates", "exempted", "sign"),
     ),
     Check(
         "firewall-policy",
         "Azure Firewall policies set up for TLS inspection",
         _firewall_policy,
         _native("network:firewallpolicy"),
+        grades=("sign",),
     ),
     Check(
         "decryption",
         "Palo Alto rules that decrypt outbound TLS",
         _decryption,
         _native("cloudngfw:localrule", "cloudngfw:prerule", "cloudngfw:postrule"),
+        grades=("terminates", "exempted"),
     ),
     Check(
         "rule-stack",
         "Palo Alto rule stacks with certificates for decryption",
         _rulestack,
         _native("cloudngfw:localrulestack", "cloudngfw:globalrulestack"),
+        grades=("sign",),
     ),
     Check(
         "rule-stack-certificate",
         "the classic provider's certificates",
         _outbound_certificate,
         _native("cloudngfw:outboundcertificate"),
+        grades=("sign",),
     ),
     Check(
         "application-gateway",
         "application gateways before a host that Arc needs",
         _application_gateway,
         _native("network:applicationgateway"),
+        grades=("sign",),
     ),
-    Check("appliance", "network virtual appliances", _appliance, _native("network:networkvirtualappliance")),
+    Check(
+        "appliance",
+        "network virtual appliances",
+        _appliance,
+        _native("network:networkvirtualappliance"),
+        grades=("sign",),
+    ),
 )

@@ -8,10 +8,18 @@ from datetime import date
 
 from .commands import OPEN_TEXT, TEXT
 from .reading import Node
-from .rule import OPEN, Check, Finding, Grade, Level, Rule, Settings
+from .rule import OPEN, Check, Finding, Grade, Level, Rule
+from .settings import Settings, choice
 from .subjects import FOREIGN, is_component
 from .templates import OPEN_TEMPLATE
 from .tokens import Subject
+
+SCOPE = choice(
+    "scope",
+    "private endpoints of services other than Arc: `all` judges them as the profile says, `arc` leaves them alone",
+    "all",
+    "arc",
+)
 
 _ARC_SCOPE = re.compile(r"microsoft\.(?:hybridcompute|kubernetesconfiguration)/privatelinkscopes", re.IGNORECASE)
 _ARC_ZONE = re.compile(
@@ -54,7 +62,7 @@ def _endpoint(subject: Subject, settings: Settings) -> Iterator[Finding]:
         if any(group.text.lower() == _ARC_GROUP for group in groups.each()):
             yield Finding("arc", groups.path, "makes a private endpoint with Arc's group id", _WITHOUT)
             return
-    if settings.scope == "arc":
+    if settings.get(SCOPE) == "arc":
         if any(connection.field(*_TARGETS).open for connection in connections):
             yield Finding(OPEN, subject.node.path, "makes a private endpoint whose target is not known yet", _WITHOUT)
         return
@@ -72,7 +80,7 @@ def _connection(subject: Subject, settings: Settings) -> Iterator[Finding]:
     )
     if about_arc:
         yield Finding("arc", subject.node.path, "approves a private endpoint's connection to Arc", _WITHOUT)
-    elif settings.scope == "all":
+    elif settings.get(SCOPE) == "all":
         yield Finding("other", subject.node.path, "approves a private endpoint's connection", _OTHER_MEND)
 
 
@@ -101,7 +109,7 @@ def _zone_named(place: Node, name: str, settings: Settings) -> Iterator[Finding]
         yield Finding(OPEN, place.path, "names a private DNS zone that is not known yet", _WITHOUT)
     elif _ARC_ZONE.search(name):
         yield Finding("arc", place.path, "puts names of Arc into a private DNS zone", _WITHOUT)
-    elif "privatelink." in name.lower() and settings.scope == "all":
+    elif "privatelink." in name.lower() and settings.get(SCOPE) == "all":
         yield Finding("other", place.path, "belongs to a private link DNS zone", _OTHER_MEND)
 
 
@@ -175,6 +183,7 @@ _CHECKS = (
         "private endpoints: azure-native (every version and package), classic, generic, in templates, `az`, PowerShell",
         _endpoint,
         frozenset({"azure-native:network:privateendpoint"}),
+        grades=("arc", "other"),
     ),
     Check(
         "scope",
@@ -187,13 +196,21 @@ _CHECKS = (
                 "azure-native:kubernetesconfiguration:privatelinkscope",
             }
         ),
+        grades=("arc",),
     ),
-    Check("connection", "connections of private endpoints, of any service", _connection, matches=_connections),
+    Check(
+        "connection",
+        "connections of private endpoints, of any service",
+        _connection,
+        matches=_connections,
+        grades=("arc", "other"),
+    ),
     Check(
         "link-service",
         "private link services that name Arc's hosts",
         _link_service,
         frozenset({"azure-native:network:privatelinkservice"}),
+        grades=("arc",),
     ),
     Check(
         "zone",
@@ -206,20 +223,23 @@ _CHECKS = (
                 "azure-native:privatedns:privaterecordset",
             }
         ),
+        grades=("arc", "other"),
     ),
     Check(
         "zone-group",
         "zone groups of private endpoints",
         _zone_group,
         frozenset({"azure-native:network:privatednszonegroup"}),
+        grades=("arc", "other"),
     ),
     Check(
         "cluster",
         "connected clusters and machines with private link or a scope; `az connectedk8s --enable-private-link`",
         _cluster,
         frozenset({"azure-native:kubernetes:connectedcluster", "azure-native:hybridcompute:machine"}),
+        grades=("arc",),
     ),
-    Check("component", "this project's own components", _component, matches=is_component),
+    Check("component", "this project's own components", _component, matches=is_component, grades=("arc",)),
     Check(
         "neighbour",
         "private link of Azure Monitor and of Azure Resource Manager",
@@ -231,10 +251,29 @@ _CHECKS = (
                 "azure-native:authorization:privatelinkassociation",
             }
         ),
+        grades=("neighbour",),
     ),
-    Check("bridged", "resources of other providers that mention private endpoints", _bridged, frozenset({FOREIGN})),
-    Check("text", "scripts in other languages, and shell text that does not parse", _text, frozenset({TEXT})),
-    Check("open", "templates and commands that cannot be read", _open, frozenset({OPEN_TEMPLATE, OPEN_TEXT})),
+    Check(
+        "bridged",
+        "resources of other providers that mention private endpoints",
+        _bridged,
+        frozenset({FOREIGN}),
+        grades=("sign",),
+    ),
+    Check(
+        "text",
+        "scripts in other languages, and shell text that does not parse",
+        _text,
+        frozenset({TEXT}),
+        grades=("sign",),
+    ),
+    Check(
+        "open",
+        "templates and commands that cannot be read",
+        _open,
+        frozenset({OPEN_TEMPLATE, OPEN_TEXT}),
+        grades=(OPEN,),
+    ),
 )
 
 _HISTORY = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"
@@ -262,4 +301,5 @@ RULE = Rule(
         "sign": Grade("a mention that proves nothing", Level.ADVISORY, Level.ADVISORY, "our judgement", _CHECKED),
     },
     checks=_CHECKS,
+    options=(SCOPE,),
 )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from functools import cached_property, lru_cache
-from pathlib import Path as File
+from typing import Any
 
 from .reading import Path, show
+from .settings import Option, Settings
 from .subjects import expands, subjects
-from .tokens import Subject, normalise
+from .tokens import Resource, Subject, normalise
 
 DOCS = "docs/policies.md"
-_PACK_SETTINGS = File(__file__).parent.parent / "pack.toml"
 
 
 class Level(Enum):
@@ -47,47 +46,13 @@ class Grade:
 
 
 OPEN = "open"
-_OPEN_GRADE = Grade(
+OPEN_GRADE = Grade(
     meaning="what only the update will tell, or what cannot be read here",
     preview=Level.ADVISORY,
     ga=Level.ADVISORY,
     source="unknown values of a preview",
     checked=date(2026, 8, 20),
 )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """A policy's configuration.
-
-    Attributes:
-        profile: `preview` or `ga`.
-        scope: `all`, or `arc` to leave private endpoints of other services alone.
-        exempt_hosts: host name patterns that intercepting proxies on the path leave untouched.
-    """
-
-    profile: str = "preview"
-    scope: str = "all"
-    exempt_hosts: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, config: Mapping[str, object]) -> Settings:
-        """From configuration that the engine has checked by the schema; what is absent or odd is the pack's own."""
-        merged = {**pack_settings(), **config}
-        hosts = merged.get("exemptHosts")
-        return cls(
-            profile="ga" if merged.get("profile") == "ga" else "preview",
-            scope="arc" if merged.get("scope") == "arc" else "all",
-            exempt_hosts=tuple(host for host in hosts if isinstance(host, str))
-            if isinstance(hosts, list | tuple)
-            else (),
-        )
-
-
-@lru_cache(maxsize=1)
-def pack_settings() -> Mapping[str, object]:
-    """What pack.toml says: the defaults of every policy."""
-    return tomllib.loads(_PACK_SETTINGS.read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -117,6 +82,7 @@ class Check:
         run: the check itself.
         tokens: the normalised types it looks at.
         matches: for types that a name part tells, in addition.
+        grades: the keys of all grades that it may give, for the documentation.
     """
 
     name: str
@@ -124,30 +90,83 @@ class Check:
     run: Callable[[Subject, Settings], Iterable[Finding]]
     tokens: frozenset[str] = frozenset()
     matches: Callable[[str], bool] | None = None
+    grades: tuple[str, ...] = ()
+
+    def sees(self, token: str) -> bool:
+        return token in self.tokens or (self.matches is not None and self.matches(token))
+
+
+@dataclass(frozen=True)
+class StackCheck:
+    """A row that looks at several resources of a stack together; its attributes are those of `Check`.
+
+    `run` gets every subject of the tokens that it names, with the resource that declares each, and yields its findings
+    with the subject that each is about.
+    """
+
+    name: str
+    covers: str
+    run: Callable[[Sequence[Subject], Settings], Iterable[tuple[Subject, Finding]]]
+    tokens: frozenset[str] = frozenset()
+    matches: Callable[[str], bool] | None = None
+    grades: tuple[str, ...] = ()
+
+    def sees(self, token: str) -> bool:
+        return token in self.tokens or (self.matches is not None and self.matches(token))
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A mend that is safe to make unasked.
+
+    Attributes:
+        does: what it changes, for the documentation.
+        run: changes the inputs that it is given in place (a copy would strip secrets) and says whether it did. Unknown
+            values arrive as sentinel texts here, which `reading.plain` tells apart.
+        tokens: the normalised types that it mends.
+    """
+
+    does: str
+    run: Callable[[str, MutableMapping[str, Any], Settings], bool]
+    tokens: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One published limit of the Arc gateway, and the checks that see it broken."""
+    """One published limit of the Arc gateway, and the checks that see it broken.
+
+    Attributes:
+        name: the policy's name.
+        description: a sentence, which heads every message.
+        why: what happens otherwise, for someone who has never read the Arc documents.
+        grades: how grave each kind of finding is.
+        checks: of one resource at a time; what must stop a resource before it is made belongs here.
+        stack_checks: of the whole stack; in an update they speak when all is made, so they protect through the preview.
+        remedies: mends that the engine makes where the policy's level is `remediate`.
+        options: what can be set for this rule, besides what is common to all.
+    """
 
     name: str
     description: str
     why: str
     grades: Mapping[str, Grade]
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...] = ()
+    stack_checks: tuple[StackCheck, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    options: tuple[Option[Any], ...] = ()
 
     def grade(self, name: str) -> Grade:
-        return _OPEN_GRADE if name == OPEN else self.grades[name]
+        return OPEN_GRADE if name == OPEN else self.grades[name]
+
+    @property
+    def advisory(self) -> bool:
+        """Whether it only ever advises."""
+        return all(Level.MANDATORY not in (grade.preview, grade.ga) for grade in self.grades.values())
 
     @cached_property
     def checks_of(self) -> Callable[[str], tuple[Check, ...]]:
         """The rows of the table that look at a normalised type."""
-
-        @lru_cache(maxsize=4096)
-        def look_up(token: str) -> tuple[Check, ...]:
-            return tuple(c for c in self.checks if token in c.tokens or (c.matches is not None and c.matches(token)))
-
-        return look_up
+        return lru_cache(maxsize=4096)(lambda token: tuple(check for check in self.checks if check.sees(token)))
 
     def judge(self, subject: Subject, settings: Settings) -> Iterator[tuple[Level, Finding]]:
         """What this rule has to say about one subject."""
@@ -155,35 +174,58 @@ class Rule:
             for finding in check.run(subject, settings):
                 yield self.grade(finding.grade).level(settings.profile), _placed(finding, subject)
 
-    def message(self, resource_type: str, name: str, settings: Settings, finding: Finding) -> str:
+    def judge_stack(self, subjects: Sequence[Subject], settings: Settings) -> Iterator[tuple[Level, Resource, Finding]]:
+        """What this rule has to say about a stack, by all that its resources declare."""
+        for check in self.stack_checks:
+            for subject, finding in check.run([one for one in subjects if check.sees(one.token)], settings):
+                if subject.resource is not None:
+                    level = self.grade(finding.grade).level(settings.profile)
+                    yield level, subject.resource, _placed(finding, subject)
+
+    def message(self, resource: Resource, settings: Settings, finding: Finding) -> str:
         """What a person reads: resource, property, problem, rule and profile, why, mend."""
         place = f", property {show(finding.path)}," if finding.path else ""
         return (
-            f"{name} ({resource_type}){place} {finding.problem} [rule {self.name}, profile {settings.profile}]. "
+            f"{resource.name} ({resource.type}){place} {finding.problem} "
+            f"[rule {self.name}, profile {settings.profile}]. "
             f"Why: {self.why} Mend: {finding.mend} See {DOCS}#{self.name}."
         )
 
 
-def findings(
-    rules: tuple[Rule, ...], resource_type: str, props: object, settings: Settings
-) -> list[tuple[Rule, Level, Finding]]:
+def findings(rules: tuple[Rule, ...], resource: Resource, settings: Settings) -> list[tuple[Rule, Level, Finding]]:
     """What rules have to say about a resource, each thing once.
 
     Args:
         rules: those to ask; two that say the same of the same property are heard once.
-        resource_type: Pulumi's type token.
-        props: inputs as policies get them (proxies), or plain.
+        resource: its inputs as policies get them (proxies), or plain.
         settings: the policy's configuration.
     """
-    token = normalise(resource_type)
+    token = normalise(resource.type)
     if not expands(token) and not any(rule.checks_of(token) for rule in rules):
         return []
     found: dict[tuple[Path, str, Level], tuple[Rule, Level, Finding]] = {}
-    for subject in subjects(token, props):
+    for subject in subjects(token, resource):
         for rule in rules:
             for level, finding in rule.judge(subject, settings):
                 found.setdefault((finding.path, finding.problem, level), (rule, level, finding))
     return list(found.values())
+
+
+def stack_findings(
+    rules: tuple[Rule, ...], resources: Iterable[Resource], settings: Settings
+) -> list[tuple[Rule, Level, Resource, Finding]]:
+    """What rules have to say about the resources of a stack together."""
+    checks = [check for rule in rules for check in rule.stack_checks]
+    declared: list[Subject] = []
+    for resource in resources:
+        token = normalise(resource.type)
+        if expands(token) or any(check.sees(token) for check in checks):
+            declared += subjects(token, resource)
+    return [
+        (rule, level, resource, finding)
+        for rule in rules
+        for level, resource, finding in rule.judge_stack(declared, settings)
+    ]
 
 
 def _placed(finding: Finding, subject: Subject) -> Finding:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .commands import COMMANDS, PROXY, command_subjects
 from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
-from .tokens import Subject, from_arm, normalise
+from .tokens import Resource, Subject, from_arm, normalise
 
 GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
@@ -41,9 +42,12 @@ def _foreign(provider: str) -> bool:
     return provider not in _KNOWN_PROVIDERS and not provider.startswith("azure-native_")
 
 
-def subjects(token: str, props: object) -> list[Subject]:
+def subjects(token: str, resource: Resource) -> list[Subject]:
     """All that a resource of this normalised type declares, itself first."""
-    node = Node(plain(props))
+    return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
+
+
+def _subjects(token: str, node: Node) -> list[Subject]:
     own = [Subject(token, node)]
     if token in COMMANDS:
         return own + command_subjects(node)

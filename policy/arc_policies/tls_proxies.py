@@ -35,4 +35,5 @@ RULE = Rule(
         "sign": Grade("a sign that proves nothing alone", Level.ADVISORY, Level.ADVISORY, "our judgement", _CHECKED),
     },
     checks=(*proxy_settings.CHECKS, *firewalls.CHECKS, *workloads.CHECKS),
+    options=(proxy_settings.EXEMPT_HOSTS,),
 )

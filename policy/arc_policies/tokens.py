@@ -69,6 +69,26 @@ _ARM_RECORD = re.compile(r"microsoft\.network/privatednszones/(?:a|aaaa|cname|mx
 
 
 @dataclass(frozen=True)
+class Resource:
+    """A resource as a policy is asked about it.
+
+    Attributes:
+        type: Pulumi's type token.
+        name, urn: which one.
+        props: its inputs (in a stack policy, its outputs), as proxies that raise at unknown values, or plain.
+        protect: whether it is guarded against deletion.
+        provider: the inputs of its explicit or default provider, likewise; None where there is none.
+    """
+
+    type: str
+    name: str
+    urn: str
+    props: object
+    protect: bool = False
+    provider: object = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """Something that a resource declares: the resource itself, or what a template or a command in it would make.
 
@@ -77,12 +97,14 @@ class Subject:
         node: its properties.
         at: the property to name in messages, where the paths of `node` are not the resource's own.
         form: words between the property and a finding's problem, such as ``runs `az ...`, which``.
+        resource: the resource that declares it.
     """
 
     token: str
     node: Node
     at: Path | None = None
     form: str = ""
+    resource: Resource | None = None
 
 
 @lru_cache(maxsize=4096)

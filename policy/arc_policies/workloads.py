@@ -12,7 +12,8 @@ from .commands import INTERCEPTORS, WORDS
 from .names import GATEWAY, REQUIRED, meets
 from .proxy_settings import grade
 from .reading import Node
-from .rule import OPEN, Check, Finding, Settings
+from .rule import OPEN, Check, Finding
+from .settings import Settings
 from .subjects import HELM
 from .tokens import Subject
 
@@ -219,21 +220,34 @@ CHECKS = (
             *(f"core:{kind}" for kind in ("pod", "podtemplate", "replicationcontroller")),
             *(f"batch:{kind}" for kind in ("job", "cronjob")),
         ),
+        grades=("terminates", "exempted", "sign"),
     ),
     Check(
-        "configuration", "text in ConfigMaps and Secrets", _configuration, _kubernetes("core:configmap", "core:secret")
+        "configuration",
+        "text in ConfigMaps and Secrets",
+        _configuration,
+        _kubernetes("core:configmap", "core:secret"),
+        grades=("terminates", "exempted", "sign"),
     ),
-    Check("helm", "Helm releases by chart and values", _helm, HELM),
+    Check(
+        "helm",
+        "Helm releases by chart and values",
+        _helm,
+        HELM,
+        grades=("terminates", "exempted", "sign"),
+    ),
     Check(
         "cilium",
         "Cilium policies that terminate TLS",
         _cilium,
         _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy"),
+        grades=("terminates", "exempted"),
     ),
     Check(
         "containers",
         "images in docker, podman, kubectl and helm commands, and interceptors run by commands",
         _words,
         frozenset({WORDS}),
+        grades=("terminates", "exempted", "sign"),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from policy_cases import UNKNOWN, Case
 
+RULE = "no-private-endpoints"
 SCOPE = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.HybridCompute/privateLinkScopes/s"
 STORAGE = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/a"
 GA = {"profile": "ga"}

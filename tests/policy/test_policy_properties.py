@@ -6,23 +6,24 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import private_endpoint_cases
 import tls_proxy_cases
 from arc_policies import shell
 from arc_policies.pack import RULES
 from arc_policies.reading import UNKNOWN as OPEN
 from arc_policies.reading import Node, plain
-from arc_policies.rule import Settings, findings
+from arc_policies.rule import findings
+from arc_policies.settings import Settings
+from arc_policies.tokens import Resource
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policy_cases import BY_NAME, UNKNOWN, Case, ask
+from policy_cases import BY_NAME, UNKNOWN, Case, ask, corpora
 from pulumi_policy.proxy import unknown_checking_proxy
 
 CASES: list[Case] = [
     case
-    for corpus in (private_endpoint_cases, tls_proxy_cases)
-    for kind in (corpus.REFUSED, corpus.ADVISED, corpus.PASSED)
-    for case in kind
+    for corpus in corpora().values()
+    for kind in ("REFUSED", "ADVISED", "PASSED")
+    for case in getattr(corpus, kind, [])
 ]
 TYPES = sorted({case.type for case in CASES})
 CANARY = "hunter2-canary"
@@ -44,7 +45,6 @@ def spread(value: Any, leaf: Any) -> Any:
     return leaf(value) if isinstance(value, str) and value != UNKNOWN else value
 
 
-KNOWN_KNOWN_TEXTS: list[str] = []
 KNOWN_KEYS = sorted(set().union(*(keys_of(case.props) for case in CASES)))
 KNOWN_TEXTS: list[str] = []
 for one in CASES:
@@ -132,5 +132,5 @@ def test_large_inputs_are_judged_in_time() -> None:
     }
     started = time.perf_counter()
     for resource_type, props in large.items():
-        findings(RULES, resource_type, props, Settings())
+        findings(RULES, Resource(resource_type, "large", "urn", props), Settings())
     assert time.perf_counter() - started < 10

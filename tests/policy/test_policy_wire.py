@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import tls_proxy_cases
+from arc_policies.documentation import page
 from arc_policies.pack import POLICIES, RULES
 from google.protobuf import struct_pb2
 from policy_cases import UNKNOWN
@@ -107,3 +108,7 @@ def test_every_link_in_a_message_leads_somewhere() -> None:
     page = (Path(__file__).parents[2] / "docs/policies.md").read_text("utf-8")
     for policy in POLICIES:
         assert f"\n## {policy.name}\n" in page
+
+
+def test_the_page_is_written_from_the_rules() -> None:
+    assert (Path(__file__).parents[2] / "docs/policies.md").read_text("utf-8") == page(), "run `make policy-docs`"

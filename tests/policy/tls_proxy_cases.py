@@ -7,6 +7,7 @@ from typing import Any
 
 from policy_cases import UNKNOWN, Case
 
+RULE = "no-tls-terminating-proxies"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 GA = {"profile": "ga"}
 EXEMPT = {"profile": "ga", "exemptHosts": ["*.gw.arc.azure.com"]}
