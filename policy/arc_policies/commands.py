@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 
 from . import shell
-from .reading import UNKNOWN, Node, Value
+from .arc_chart import AGENTS, CLOUD, helm_subjects, put, version_in
+from .reading import UNKNOWN, Node, Value, plain
 from .shell import OPEN, Call
 from .tokens import Subject, arm_type_of_id, from_arm
 
@@ -31,6 +34,9 @@ _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
+GATEWAY = f"{_ARC}gateway"
+#: A change of a gateway that says nothing of what it leaves as it is.
+GATEWAY_UPDATE = f"{_ARC}gatewayupdate"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
@@ -58,10 +64,25 @@ class _Arguments:
         found: Value = None
         for index, word in enumerate(self.words):
             name, equals, value = word.partition("=")
-            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
+            if _is(name, options):
                 following = self.words[index + 1] if index + 1 < len(self.words) else "-"
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
+        return found
+
+    def whole(self, *options: _Option) -> Value:
+        """As `value`, but UNKNOWN where any part of it is open."""
+        found = self.value(*options)
+        return UNKNOWN if isinstance(found, str) and OPEN in found else found
+
+    def values(self, *options: _Option) -> list[str] | None:
+        """All words of an option that takes several; None when absent."""
+        found: list[str] | None = None
+        for index, word in enumerate(self.words):
+            name, equals, value = word.partition("=")
+            if _is(name, options):
+                following = takewhile(lambda one: not one.startswith("-"), self.words[index + 1 :])
+                found = [value] if equals else list(following)
         return found
 
     def parameter(self, name: str) -> Value:
@@ -73,6 +94,10 @@ class _Arguments:
                 found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
                 return UNKNOWN if found.strip() == OPEN else found
         return None
+
+
+def _is(name: str, options: tuple[_Option, ...]) -> bool:
+    return any(full.startswith(name) and len(name) >= len(short) for full, short in options)
 
 
 def _switched(value: Value) -> Value:
@@ -99,10 +124,106 @@ def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
 def _cluster(args: _Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
     scope = args.value(*_SCOPE)
+    version = args.whole(("--agent-version", "--ag"))
     return {
         "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
         "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
+        "location": _location(args),
+        "arcAgentProfile": {
+            "desiredAgentVersion": args.parameter("ArcAgentProfileDesiredAgentVersion") if version is None else version,
+            "agentAutoUpgrade": _auto_upgrade(args),
+        },
     }
+
+
+def _auto_upgrade(args: _Arguments) -> Value:
+    disable = args.value(("--disable-auto-upgrade", "--disable-a"))
+    disable = args.parameter("DisableAutoUpgrade") if disable is None else disable
+    if disable is not None:
+        return disable if disable is UNKNOWN else "Enabled" if str(disable).lower() == "false" else "Disabled"
+    given = args.value(("--auto-upgrade", "--au"))
+    given = args.parameter("ArcAgentProfileAgentAutoUpgrade") if given is None else given
+    return "Disabled" if str(given).lower() == "false" else given
+
+
+def _location(args: _Arguments) -> Value:
+    given = args.whole(("--location", "--loc"), ("-l", "-l"))
+    return args.parameter("Location") if given is None else given
+
+
+def _gateway(args: _Arguments) -> Value:
+    name = args.whole(("--gateway-name", "--gateway-n"), *_NAME)
+    kind = args.whole(("--gateway-type", "--gateway-t"))
+    features, feature = args.values(("--allowed-features", "--al")), args.parameter("AllowedFeature")
+    tags, tag = args.values(("--tags", "--t")), args.parameter("Tag")
+    return {
+        "gatewayName": args.parameter("Name") if name is None else name,
+        "gatewayType": args.parameter("GatewayType") if kind is None else kind,
+        "allowedFeatures": _items([feature] if isinstance(feature, str) else features),
+        "tags": UNKNOWN if tag is not None else _pairs(tags),
+        "location": _location(args),
+    }
+
+
+def _items(words: list[str] | None) -> Value:
+    """A list as `az` takes it (words, JSON, or `[one,other]`) or PowerShell (`@('one')`)."""
+    if words is None:
+        return None
+    items: list[Value] = []
+    for word in words:
+        enclosed = word.startswith(("[", "@"))
+        parts = word.strip("[]@").split(",") if enclosed or word.endswith(",") else [word]
+        items += [UNKNOWN if OPEN in part else part.strip(" '\"") for part in parts if part or not enclosed]
+    return items
+
+
+def _pairs(words: list[str] | None) -> Value:
+    """Tags as `az` takes them: `NAME=VALUE` words, or JSON."""
+    if words is None:
+        return None
+    if words and words[0].startswith("{"):
+        return _stated(" ".join(words))
+    pairs: dict[str, Value] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if OPEN in name:
+            return UNKNOWN
+        pairs[name] = UNKNOWN if OPEN in value else value
+    return pairs
+
+
+def _stated(text: str) -> Value:
+    """The value of JSON text in which parts may be open; UNKNOWN where it is none."""
+
+    def read(value: Value) -> Value:
+        if isinstance(value, dict):
+            return {key: read(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [read(item) for item in value]
+        return UNKNOWN if isinstance(value, str) and OPEN in value else value
+
+    try:
+        return read(plain(json.loads(text, strict=False)))
+    except (ValueError, RecursionError):
+        return UNKNOWN
+
+
+def _cloud(args: _Arguments) -> Value:
+    environment = args.whole(*_NAME)
+    return {"environment": args.parameter("Environment") if environment is None else environment}
+
+
+def _cloud_setting(args: _Arguments) -> Value:
+    """`az config set cloud.name=NAME`."""
+    for word in args.words:
+        name, _, value = word.partition("=")
+        if name.lower() == "cloud.name":
+            return {"environment": UNKNOWN if OPEN in value else value}
+    return {}
+
+
+def _server_cloud(args: _Arguments) -> Value:
+    return {"environment": args.whole(("--cloud", "--cloud"), ("-c", "-c")), "location": _location(args)}
 
 
 def _nothing(_: _Arguments) -> Value:
@@ -144,8 +265,15 @@ _AZ: tuple[_Row, ...] = (
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
     (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
     (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
-    (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
+    (r"arcgateway create", GATEWAY, _gateway),
+    (r"arcgateway update", GATEWAY_UPDATE, _gateway),
+    (r"connectedmachine gateway create", GATEWAY, _gateway),
+    (r"connectedmachine gateway update", GATEWAY_UPDATE, _gateway),
+    (r"connectedk8s (connect|update|upgrade)", _CLUSTER, _cluster),
     (r"connectedk8s (connect|update)", PROXY, _proxy),
+    (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": _location(args)}),
+    (r"cloud set", CLOUD, _cloud),
+    (r"config set", CLOUD, _cloud_setting),
 )
 # In messages a row goes by its own leading words, never by the user's.
 _AZ_PATTERNS = tuple(
@@ -153,12 +281,43 @@ _AZ_PATTERNS = tuple(
     for pattern, token, body in _AZ
 )
 
+#: Variables by which clients are told a cloud, a region or an address, and how rule `azure-public-cloud` reads each.
+CLOUD_VARIABLES: Mapping[str, str] = {
+    "ARM_ENVIRONMENT": "environment",
+    "AZURE_ENVIRONMENT": "word",
+    "AZURE_CLOUD_NAME": "word",
+    "AZURE_CLOUD": "word",
+    "ARM_METADATA_HOSTNAME": "metadataHost",
+    "ARM_METADATA_HOST": "metadataHost",
+    "AZURE_AUTHORITY_HOST": "address",
+    "AZURE_RESOURCE_MANAGER_ENDPOINT": "address",
+    "ARC_LOCATION": "location",
+    "ARC_GATEWAY_ENDPOINT": "address",
+}
+_SETTINGS = {
+    **{name: (CLOUD, key) for name, key in CLOUD_VARIABLES.items()},
+    "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
+}
+#: Programs that heed these variables, or speak to addresses that they are given.
+_CLIENTS = frozenset(
+    {"az", "arcgateway", "azcmagent", "curl", "http", "invoke-restmethod", "invoke-webrequest", "pulumi", "terraform"}
+    | {"wget"}
+)
+#: Groups of `az` that speak to an address that they are given.
+_ADDRESSED = frozenset({"account", "cloud", "login", "rest"})
+
+#: PowerShell's cmdlets, and programs of one command.
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
+    "new-azarcgateway": ((GATEWAY, _gateway),),
+    "connect-azaccount": ((CLOUD, _cloud),),
+    "login-azaccount": ((CLOUD, _cloud),),
+    "add-azaccount": ((CLOUD, _cloud),),
+    "azcmagent": ((CLOUD, _server_cloud),),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
 }
@@ -190,6 +349,7 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
     subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    subjects += [subject for call in made for subject in _told(call, text, variables)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
@@ -218,12 +378,32 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
         inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
         if inner is not None:
             return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
-        return [_words(call, text)]
+        installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
+        return [_words(call, text), *installs]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
         return []
     return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _told(call: Call, text: Node, given: Mapping[str, str]) -> Iterator[Subject]:
+    """What a client of Azure is told by variables of its own and by the addresses among its words."""
+    if call.program not in _CLIENTS:
+        return
+    for name, key in CLOUD_VARIABLES.items():
+        value = call.variables.get(name)
+        if value is not None and value != given.get(name):
+            body: Value = {key: UNKNOWN if OPEN in value else value}
+            yield Subject(CLOUD, Node(body), text.path, f"sets {name}, which")
+    registry = call.variables.get("HELMREGISTRY", "")
+    if (version := version_in(registry)) and registry != given.get("HELMREGISTRY"):
+        yield Subject(AGENTS, Node({"version": version}), text.path, "sets HELMREGISTRY, which")
+    groups = _groups(call.arguments).split() if call.program == "az" else []
+    if call.program != "az" or _ADDRESSED.intersection(groups[:1]):
+        words: list[Value] = list(call.arguments)
+        key = "address" if call.program in {"az", "azcmagent"} else "mention"
+        yield Subject(CLOUD, Node({key: words}), text.path, f"runs `{call.program}`, which")
 
 
 def _words(call: Call, text: Node) -> Subject:
@@ -251,6 +431,7 @@ def _groups(words: tuple[str, ...]) -> str:
 
 def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
     """`az resource create` and `az rest` of a type that an id or an address tells."""
+    method: Value = None
     if groups in {"resource create", "resource update"}:
         kind = args.value(("--resource-type", "--resource-t"))
         namespace = args.value(("--namespace", "--names"))
@@ -271,14 +452,44 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
         return []
     last = identity if isinstance(identity, str) else args.value(*_NAME)
     name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    body: Value = {"name": name, "properties": properties}
-    return [(from_arm(kind), lambda _: body, f"az {groups}")]
+    token = from_arm(kind)
+    partial = groups == "resource update" or (isinstance(method, str) and method.lower() == "patch")
+    body = {"name": name, **_resource_body(args)}
+    return [(GATEWAY_UPDATE if partial and token == GATEWAY else token, lambda _: body, f"az {groups}")]
+
+
+def _resource_body(args: _Arguments) -> dict[str, Value]:
+    """What `az resource` and `az rest` are told of a resource, as ARM has it."""
+    body: dict[str, Value] = {"location": _location(args), "tags": _pairs(args.values(("--tags", "--ta")))}
+    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
+    read = _stated(given) if isinstance(given, str) else given
+    if isinstance(read, dict) and ("properties" in read or "tags" in read):
+        body |= read
+    else:
+        body["properties"] = given if read is UNKNOWN and given is not UNKNOWN and not _elsewhere(given) else read
+    for pair in args.values(("--set", "--set")) or []:
+        name, _, value = pair.partition("=")
+        put(body, name.split("."), UNKNOWN if OPEN in value else value)
+    return body
+
+
+def _elsewhere(given: Value) -> bool:
+    """Whether a text is the name of a file, which is not read, or is open in part."""
+    return isinstance(given, str) and (given.startswith("@") or OPEN in given)
 
 
 def _driver_settings(environment: Node) -> list[Subject]:
+    """What the environment of a command says: the driver's settings, and those of clients of Azure."""
+    found: list[Subject] = []
     https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
-    if https.value is None or certificate.value is None:
-        return []
-    body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
-    return [Subject(PROXY, Node(body), certificate.path)]
+    if https.value is not None and certificate.value is not None:
+        body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
+        found.append(Subject(PROXY, Node(body), certificate.path))
+    for name, (token, key) in _SETTINGS.items():
+        place = environment.get(name)
+        if place.value is not None:
+            found.append(Subject(token, Node({key: place.value}), place.path))
+    registry = environment.get("HELMREGISTRY")
+    if version := version_in(registry.text):
+        found.append(Subject(AGENTS, Node({"version": version}), registry.path))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from .arc_chart import release_subjects
 from .commands import COMMANDS, PROXY, command_subjects
 from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
@@ -56,7 +57,7 @@ def _subjects(token: str, node: Node) -> list[Subject]:
     if token == DEPLOYMENT:
         return own + deployment_subjects(node)
     if token in HELM:
-        return own + _arc_chart(node)
+        return own + _arc_chart(node) + list(release_subjects(node))
     if token.startswith("kubernetes:"):
         items = node.get("items").each()
         return [Subject(_kind(item, token), item) for item in items] if items else own
@@ -90,7 +91,11 @@ def _bridged(node: Node) -> list[Subject]:
         body = Node(from_json(body.text), body.path)
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
-    value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
+    value: Value = {
+        **{key: node.get(key).value for key in ("name", "location", "tags")},
+        **({key: item.value for key in ("location", "tags") if (item := body.get(key)).value is not None}),
+        "properties": body.get("properties").value,
+    }
     return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
 
 
