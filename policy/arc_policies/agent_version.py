@@ -15,7 +15,8 @@ from .settings import Settings
 from .subjects import is_component
 from .tokens import Subject
 
-_OLDEST = numbers(OLDEST_AGENTS)
+#: Versions are compared by their three numbers, and a fourth below zero where the version itself is not meant.
+_OLDEST = (*numbers(OLDEST_AGENTS), 0)
 _NEVER = (10**9,)
 
 _PIN_MEND = (
@@ -44,7 +45,8 @@ def too_old(version: str) -> bool | None:
 def _at_best(text: str) -> bool | None:
     _, dash, upper = _SPAN.sub("\0-\0", text).partition("\0-\0")
     text = f"<={upper}" if dash else text.replace(",", " ")
-    newest, at = _NEVER, 0
+    newest: tuple[int, ...] = _NEVER
+    at = 0
     while text[at:].strip():
         term = _TERM.match(text, at)
         if term is None or term.end() == at:
@@ -64,9 +66,7 @@ def _newest(operator: str, version: str) -> tuple[int, ...]:
         return (*given[:1], *_NEVER)
     if operator in {"~", "~>"} or known < len(parts):
         return (*given[:2], *_NEVER)
-    if operator == "<":
-        return (*given, -1)
-    return (*given, 0, 0)[:3]
+    return (*(*given, 0, 0)[:3], -1 if operator == "<" else 0)
 
 
 def _pin(place: Node) -> Iterator[Finding]:

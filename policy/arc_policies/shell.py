@@ -150,6 +150,10 @@ class _Lexer:
                 words, word = _put(words, word)
             elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
                 word += self._until_closed()
+            elif char == "(" and word == "@":
+                # PowerShell's list, which may hold calls.
+                word += self._until_closed()
+                self.nested += _calls(word[1:], self.variables, self.depth + 1)
             elif char == "&" and text.startswith(">", self.at):
                 continue
             elif char in "\n;&|()":
