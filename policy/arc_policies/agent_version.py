@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
 from arcgateway.az_versions import OLDEST_AGENTS, numbers
 
-from .arc_chart import AGENTS
+from .arc_chart import AGENTS, AGENTS_CONFIG
 from .reading import Node
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
 from .settings import Settings
@@ -18,6 +18,7 @@ from .tokens import Subject
 #: Versions are compared by their three numbers, and a fourth below zero where the version itself is not meant.
 _OLDEST = (*numbers(OLDEST_AGENTS), 0)
 _NEVER = (10**9,)
+_LONGEST = 200
 
 _PIN_MEND = (
     f"Name version {OLDEST_AGENTS} or newer, best one of the last three minor versions, which alone are supported, "
@@ -36,7 +37,7 @@ _SPAN = re.compile(r"\s(-)\s", re.ASCII)
 
 def too_old(version: str) -> bool | None:
     """Whether a version, or the best of a range as Helm takes it, is too old; None where it reads as neither."""
-    verdicts = [_at_best(part) for part in version.split("||")]
+    verdicts = [_at_best(part) for part in version.split("||")] if len(version) < _LONGEST else [None]
     if any(verdict is None for verdict in verdicts):
         return None
     return all(verdict is True for verdict in verdicts)
@@ -112,17 +113,27 @@ def _agents(subject: Subject, _: Settings) -> Iterator[Finding]:
     yield from _kept(subject.node, _off(upgrade) or disabled.on)
 
 
+_INPUTS: Mapping[str, Callable[[Node], Iterator[Finding]]] = {
+    "agentversion": _pin,
+    "desiredagentversion": _pin,
+    "disableautoupgrade": lambda node: _kept(node, node.on),
+    "agentautoupgrade": lambda node: _kept(node, _off(node)),
+    "autoupgrade": lambda node: _kept(node, _off(node)),
+}
+
+
 def _component(subject: Subject, _: Settings) -> Iterator[Finding]:
-    readers: dict[str, Callable[[Node], Iterator[Finding]]] = {
-        "agentversion": _pin,
-        "desiredagentversion": _pin,
-        "disableautoupgrade": lambda node: _kept(node, node.on),
-        "agentautoupgrade": lambda node: _kept(node, _off(node)),
-        "autoupgrade": lambda node: _kept(node, _off(node)),
-    }
     for node in subject.node.walk():
-        if node.key in readers:
-            yield from readers[node.key](node)
+        if node.key in _INPUTS:
+            yield from _INPUTS[node.key](node)
+
+
+def _reported(subject: Subject, _: Settings) -> Iterator[Finding]:
+    """What the agents are told of themselves, in a ConfigMap of theirs."""
+    if subject.node.get("metadata", "name").text == AGENTS_CONFIG:
+        yield from _pin(subject.node.get("data", "AZURE_ARC_AGENT_VERSION"))
+        upgrade = subject.node.get("data", "AZURE_ARC_AUTOUPDATE")
+        yield from _kept(upgrade, _off(upgrade))
 
 
 _LEARN = "learn.microsoft.com/azure/azure-arc/kubernetes/arc-gateway-simplify-networking"
@@ -165,6 +176,13 @@ RULE = Rule(
             "version and values of Arc's own chart, as a release or by `helm`; HELMREGISTRY; the driver's settings",
             _agents,
             frozenset({AGENTS}),
+            grades=_GRADES,
+        ),
+        Check(
+            "reported",
+            "the agents' own ConfigMap `azure-clusterconfig`",
+            _reported,
+            frozenset({"kubernetes:core:configmap"}),
             grades=_GRADES,
         ),
         Check("component", "this project's own components", _component, matches=is_component, grades=_GRADES),

@@ -13,6 +13,9 @@ AGENTS = "text:agents"
 #: A cloud that something chooses; the keys are those that rule `azure-public-cloud` reads.
 CLOUD = "text:cloud"
 
+#: The ConfigMap in which the agents have what they were told.
+AGENTS_CONFIG = "azure-clusterconfig"
+
 _CHART = "azure-arc-k8sagents"
 _TAG = re.compile(r"azure-arc-k8sagents(?::|-)v?(\d[\w.+-]*?)(?:\.tgz)?$", re.IGNORECASE)
 

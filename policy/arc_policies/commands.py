@@ -54,18 +54,20 @@ _GROUPS: tuple[_Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--
 
 
 class _Arguments:
-    """The words after a program, asked for options."""
+    """The words after a program, asked for options; or those after a cmdlet of PowerShell, asked for parameters."""
 
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self.words = words
+    def __init__(self, program: str, words: tuple[str, ...]) -> None:
+        cmdlet = "-" in program
+        self.options: tuple[str, ...] = () if cmdlet else words
+        self.parameters: tuple[str, ...] = words if cmdlet else ()
 
     def value(self, *options: _Option) -> Value:
         """An option's value: None when absent, "" when bare, UNKNOWN when open; the last one counts."""
         found: Value = None
-        for index, word in enumerate(self.words):
-            name, equals, value = word.partition("=")
+        for index, word in enumerate(self.options):
+            name, equals, value = _split(word, options)
             if _is(name, options):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
+                following = self.options[index + 1] if index + 1 < len(self.options) else "-"
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
@@ -78,22 +80,30 @@ class _Arguments:
     def values(self, *options: _Option) -> list[str] | None:
         """All words of an option that takes several; None when absent."""
         found: list[str] | None = None
-        for index, word in enumerate(self.words):
-            name, equals, value = word.partition("=")
+        for index, word in enumerate(self.options):
+            name, equals, value = _split(word, options)
             if _is(name, options):
-                following = takewhile(lambda one: not one.startswith("-"), self.words[index + 1 :])
+                following = takewhile(lambda one: not one.startswith("-"), self.options[index + 1 :])
                 found = [value] if equals else list(following)
         return found
 
     def parameter(self, name: str) -> Value:
         """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
-        for index, word in enumerate(self.words):
+        for index, word in enumerate(self.parameters):
             given, colon, _ = word.lower().partition(":")
             if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) >= min(8, len(name) + 1):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
+                following = self.parameters[index + 1] if index + 1 < len(self.parameters) else "-"
                 found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
                 return UNKNOWN if found.strip() == OPEN else found
         return None
+
+
+def _split(word: str, options: tuple[_Option, ...]) -> tuple[str, str, str]:
+    """An option's name and value within one word, where they stand in one: `--name=VALUE`, `-n=VALUE`, `-nVALUE`."""
+    attached = len(word) > 2 and word[0] == "-" and word[1] != "-" and word[2] != "="
+    if attached and any(full == word[:2] for full, _ in options):
+        return word[:2], "=", word[2:]
+    return word.partition("=")
 
 
 def _is(name: str, options: tuple[_Option, ...]) -> bool:
@@ -215,7 +225,7 @@ def _cloud(args: _Arguments) -> Value:
 
 def _cloud_setting(args: _Arguments) -> Value:
     """`az config set cloud.name=NAME`."""
-    for word in args.words:
+    for word in args.options:
         name, _, value = word.partition("=")
         if name.lower() == "cloud.name":
             return {"environment": UNKNOWN if OPEN in value else value}
@@ -326,9 +336,11 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
 def command_subjects(node: Node) -> list[Subject]:
     """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
     found = _driver_settings(node.get("environment"))
-    variables = {
-        str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
-    }
+    named = [(str(child.path[-1]), child) for child in node.get("environment").children()]
+    named += [
+        (one.get("name").text, one.field("value", "secureValue")) for one in node.get("environmentVariables").each()
+    ]
+    variables = {name: OPEN if child.open else child.text for name, child in named}
     for verb in ("create", "update", "delete", "scriptContent"):
         text = node.get(verb)
         if text.open:
@@ -363,7 +375,7 @@ def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> l
 
 
 def _call_subjects(call: Call, text: Node) -> list[Subject]:
-    arguments = _Arguments(call.arguments)
+    arguments = _Arguments(call.program, call.arguments)
     if call.program == "az" or OPEN in call.program:
         groups = _groups(call.arguments)
         if call.program == "az" and OPEN in " ".join(groups.split()[:3]):

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from .arc_chart import CLOUD
+from .arc_chart import AGENTS_CONFIG, CLOUD
 from .commands import CLOUD_VARIABLES, GATEWAY, GATEWAY_UPDATE
 from .names import host_of
 from .reading import Node, fold, plain
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
 from .settings import Settings
 from .subjects import is_component
+from .templates import DEPLOYMENT
 from .tokens import Subject
 
 #: What is left of a cloud's name without `Azure`, `Cloud` and punctuation.
@@ -158,7 +159,7 @@ def _component(subject: Subject, _: Settings) -> Iterator[Finding]:
 
 def _agents(subject: Subject, _: Settings) -> Iterator[Finding]:
     """What the agents themselves were told, in a ConfigMap of theirs."""
-    if subject.node.get("metadata", "name").text == "azure-clusterconfig":
+    if subject.node.get("metadata", "name").text == AGENTS_CONFIG:
         yield from _named(subject.node.get("data", "AZURE_ENVIRONMENT"))
         yield from _located(subject.node.get("data", "AZURE_REGION"))
 
@@ -209,8 +210,8 @@ RULE = Rule(
         ),
         Check(
             "arc",
-            "location and provider of gateways, connected clusters, Arc machines, custom locations and resource "
-            "groups: azure-native, classic, generic, in templates, azapi, `az`, PowerShell",
+            "location and provider of gateways, connected clusters, Arc machines, custom locations, resource "
+            "groups and deployments: azure-native, classic, generic, in templates, azapi, `az`, PowerShell",
             _arc,
             frozenset(
                 {
@@ -220,6 +221,7 @@ RULE = Rule(
                     "azure-native:hybridcompute:machine",
                     "azure-native:extendedlocation:customlocation",
                     "azure-native:resources:resourcegroup",
+                    DEPLOYMENT,
                 }
             ),
             grades=("other",),
