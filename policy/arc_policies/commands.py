@@ -87,11 +87,11 @@ class _Arguments:
                 found = [value] if equals else list(following)
         return found
 
-    def parameter(self, name: str) -> Value:
-        """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
+    def parameter(self, name: str, shortest: int = 7) -> Value:
+        """A PowerShell parameter's value, in the same terms; its name in any case, cut to so many letters at least."""
         for index, word in enumerate(self.parameters):
             given, colon, _ = word.lower().partition(":")
-            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) >= min(8, len(name) + 1):
+            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) > min(shortest, len(name)):
                 following = self.parameters[index + 1] if index + 1 < len(self.parameters) else "-"
                 found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
                 return UNKNOWN if found.strip() == OPEN else found
@@ -220,7 +220,7 @@ def _stated(text: str) -> Value:
 
 def _cloud(args: _Arguments) -> Value:
     environment = args.whole(*_NAME)
-    return {"environment": args.parameter("Environment") if environment is None else environment}
+    return {"environment": args.parameter("EnvironmentName", 3) if environment is None else environment}
 
 
 def _cloud_setting(args: _Arguments) -> Value:
@@ -313,6 +313,8 @@ _CLIENTS = frozenset(
     {"az", "arcgateway", "azcmagent", "curl", "http", "invoke-restmethod", "invoke-webrequest", "pulumi", "terraform"}
     | {"wget"}
 )
+#: The setting of a provider in `pulumi config set NAME VALUE` and in `pulumi up -c NAME=VALUE`.
+_PROVIDER_CLOUD = re.compile(r"azure(?:-native|ad)?:environment(?:=|$)")
 #: Groups of `az` that speak to an address that they are given.
 _ADDRESSED = frozenset({"account", "cloud", "login", "rest"})
 
@@ -408,6 +410,11 @@ def _told(call: Call, text: Node, given: Mapping[str, str]) -> Iterator[Subject]
         if value is not None and value != given.get(name):
             body: Value = {key: UNKNOWN if OPEN in value else value}
             yield Subject(CLOUD, Node(body), text.path, f"sets {name}, which")
+    if call.program == "pulumi":
+        setting = next((i for i, word in enumerate(call.arguments) if _PROVIDER_CLOUD.match(word)), None)
+        following = () if setting is None else call.arguments[setting : setting + 2]
+        value = following[0].partition("=")[2] or following[-1] if following else ""
+        yield Subject(CLOUD, Node({"word": value}), text.path, "runs `pulumi`, which")
     registry = call.variables.get("HELMREGISTRY", "")
     if (version := version_in(registry)) and registry != given.get("HELMREGISTRY"):
         yield Subject(AGENTS, Node({"version": version}), text.path, "sets HELMREGISTRY, which")

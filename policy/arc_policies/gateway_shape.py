@@ -46,7 +46,9 @@ _PROTECT_MEND = (
 def _type(node: Node) -> Iterator[Finding]:
     kind = node.field("gatewayType")
     if kind.open:
-        yield Finding(OPEN, kind.path, "may be another type than Public, as it is not known yet", _TYPE_MEND)
+        yield Finding(
+            OPEN, kind.path, "may ask for another type of gateway than Public, which is not known yet", _TYPE_MEND
+        )
     elif kind.value is not None and not (isinstance(kind.value, str) and kind.value.lower() == _TYPE.lower()):
         yield Finding("type", kind.path, "asks for another type of gateway than Public, the only one", _TYPE_MEND)
 
@@ -80,13 +82,15 @@ def _is_feature(item: Node) -> bool:
 def _bypass(node: Node) -> Iterator[Finding]:
     for item in node.field("gatewayBypass").each():
         if not item.open and not (isinstance(item.value, str) and _HOST.fullmatch(item.value)):
-            yield Finding("bypass", item.path, "is no host name, so that Azure refuses the gateway", _BYPASS_MEND)
+            yield Finding(
+                "bypass", item.path, "holds what is no host name, so that Azure refuses the gateway", _BYPASS_MEND
+            )
 
 
 def _name(node: Node) -> Iterator[Finding]:
     name = node.field("gatewayName", "resourceName", "name")
     if isinstance(name.value, str) and name.value and not _NAME.fullmatch(name.value):
-        yield Finding("name", name.path, "is no name that Azure takes for a gateway", _NAME_MEND)
+        yield Finding("name", name.path, "gives the gateway a name that Azure does not take", _NAME_MEND)
 
 
 def _tags(node: Node, settings: Settings) -> Iterator[Finding]:
@@ -106,7 +110,11 @@ def _tags(node: Node, settings: Settings) -> Iterator[Finding]:
 
 
 def _shape(subject: Subject, _: Settings) -> Iterator[Finding]:
-    if _owned(subject):
+    if (properties := subject.node.get("properties")).open:
+        yield Finding(
+            OPEN, properties.path, "describes a gateway that is not known yet", f"{_TYPE_MEND} {_FEATURES_MEND}"
+        )
+    elif _owned(subject):
         yield from _type(subject.node)
         yield from _features(subject.node)
         yield from _bypass(subject.node)

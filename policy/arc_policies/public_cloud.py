@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from .arc_chart import AGENTS_CONFIG, CLOUD
-from .commands import CLOUD_VARIABLES, GATEWAY, GATEWAY_UPDATE
+from .commands import CLOUD_VARIABLES, GATEWAY, GATEWAY_UPDATE, TEXT
 from .names import host_of
 from .reading import Node, fold, plain
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
@@ -44,6 +44,8 @@ _DOMAINS = (
     *("microsoft.scloud", "eaglex.ic.gov", "azurestack.external"),
 )
 _ADDRESS = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, _DOMAINS))})(?![\w-]|\.\w)", re.IGNORECASE | re.ASCII)
+
+_MENTION = re.compile(r"Azure(?:USGovernment|ChinaCloud|GermanCloud)", re.IGNORECASE)
 
 _PUBLIC_HOST = re.compile(r"(?:.*\.)?(?:azure\.com|microsoftonline\.com|windows\.net)", re.IGNORECASE)
 _OWN_HOST = re.compile(
@@ -157,6 +159,13 @@ def _component(subject: Subject, _: Settings) -> Iterator[Finding]:
             yield from _addressed(node)
 
 
+def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
+    if _MENTION.search(subject.node.text) or _ADDRESS.search(subject.node.text):
+        yield Finding(
+            "sign", subject.node.path, f"seems to use another cloud {_ELSEWHERE}, in text that is no plain shell", _MEND
+        )
+
+
 def _agents(subject: Subject, _: Settings) -> Iterator[Finding]:
     """What the agents themselves were told, in a ConfigMap of theirs."""
     if subject.node.get("metadata", "name").text == AGENTS_CONFIG:
@@ -192,7 +201,7 @@ RULE = Rule(
             _CHECKED,
         ),
         "sign": Grade(
-            "an address of another cloud in a command that is no `az`",
+            "a mention of another cloud in a command that is no `az`",
             Level.ADVISORY,
             Level.ADVISORY,
             "our judgement",
@@ -234,6 +243,13 @@ RULE = Rule(
             _cloud,
             frozenset({CLOUD}),
             grades=("other", "unsure", "sign"),
+        ),
+        Check(
+            "text",
+            "scripts in other languages, and shell text that does not parse",
+            _text,
+            frozenset({TEXT}),
+            grades=("sign",),
         ),
         Check("component", "this project's own components", _component, matches=is_component, grades=("other",)),
         Check(

@@ -90,6 +90,8 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         variables.update(own)
         return []
     program, arguments = program_name(words[0]), words[1:]
+    if program.startswith("python") and arguments[:2] == ["-m", "azure.cli"]:
+        program, arguments = "az", arguments[2:]
     if program in {"export", "declare", "local", "set"}:
         pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
         variables.update({pair[1]: pair[2] for pair in pairs if pair})
@@ -150,9 +152,9 @@ class _Lexer:
                 words, word = _put(words, word)
             elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
                 word += self._until_closed()
-            elif char == "(" and word == "@":
-                # PowerShell's list, which may hold calls.
-                word += self._until_closed()
+            elif char in "({" and word == "@":
+                # PowerShell's lists and tables, which may hold calls.
+                word += self._until_closed("()" if char == "(" else "{}")
                 self.nested += _calls(word[1:], self.variables, self.depth + 1)
             elif char == "&" and text.startswith(">", self.at):
                 continue
@@ -238,7 +240,7 @@ class _Lexer:
             return found[2] or OPEN
         return value
 
-    def _until_closed(self) -> str:
+    def _until_closed(self, pair: str = "()") -> str:
         start, depth, quote = self.at, 1, ""
         while self.at < len(self.text):
             char = self.text[self.at]
@@ -249,8 +251,8 @@ class _Lexer:
                 quote = char
             elif char == "\\":
                 self.at += 1
-            elif char in "()":
-                depth += 1 if char == "(" else -1
+            elif char in pair:
+                depth += 1 if char == pair[0] else -1
                 if depth == 0:
                     return self.text[start : self.at - 1]
         raise UnreadableError

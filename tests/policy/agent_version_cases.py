@@ -167,6 +167,12 @@ REFUSED = [
     Case("chart, wildcard", RELEASE, {"chart": CHART, "version": "1.20.x"}, "version"),
     Case("chart, tilde", RELEASE, {"chart": CHART, "version": "~1.20.1", "values": UNKNOWN}, "version"),
     Case("helm", LOCAL, {"create": f"helm upgrade --install azure-arc {CHART} --version=1.7.18 --wait"}, "create"),
+    Case(
+        "agents' report",
+        "kubernetes:core/v1:ConfigMap",
+        {"metadata": {"name": "azure-clusterconfig"}, "data": {"AZURE_ARC_AGENT_VERSION": "1.13.4"}},
+        "data.AZURE_ARC_AGENT_VERSION",
+    ),
     Case("ours", OURS, {"agentVersion": "1.19.3"}, "agentVersion"),
     Case("ours, snake case", ASSOCIATION, {"agent_version": "1.21.1", "gateway_id": UNKNOWN}, "agent_version"),
 ]

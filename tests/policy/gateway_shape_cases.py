@@ -144,6 +144,12 @@ REFUSED = [
         {"create": "pwsh -c 'New-AzArcGateway -AllowedFeature @(\"*\") -GatewayType Private'"},
         "create",
     ),
+    Case(
+        "PowerShell, after a table",
+        LOCAL,
+        {"create": "New-AzArcGateway -Name g -Tag @{owner='me'; x='1'} -GatewayType Private"},
+        "create",
+    ),
     Case("ours", OURS, {"gatewayType": "Private", "resourceGroupName": UNKNOWN}, "gatewayType"),
     Case("ours, snake case", OURS, {"allowed_features": []}, "allowed_features"),
     Case(
@@ -180,6 +186,8 @@ ADVISED = [
     ),
     Case("unknown type, az", LOCAL, {"create": "az arcgateway create -n g --gateway-type=$(cat type)"}, "create"),
     Case("unknown body", GENERIC, generic(properties={"gatewayType": UNKNOWN}), "properties.gatewayType"),
+    Case("file, az rest", LOCAL, {"create": f"az rest -m PUT -u '{URL}' -b @gateway.json"}, "create"),
+    Case("unknown body, azapi", AZAPI, azapi(UNKNOWN), "type"),
     Case("unknown tags", GATEWAY, {"tags": UNKNOWN}, "tags", TAGGED, protect=True),
     Case("unknown tags, az", LOCAL, {"create": "az arcgateway create -n g --tags $TAGS"}, "create", TAGGED),
 ]
@@ -220,6 +228,12 @@ PASSED = [
     Case("az, a shell's file", LOCAL, {"create": "az resource show --ids x --set properties.gatewayType=Private"}),
     Case("sound, PowerShell", LOCAL, {"create": 'New-AzArcGateway -Name g -AllowedFeature @("*") -Location eastus'}),
     Case("sound, ours", OURS, {"gatewayType": "Public", "allowed_features": ["*"], "protect": False}),
+    Case(
+        "azapi, change leaves tags",
+        "azapi:resource:UpdateResource",
+        {"type": "Microsoft.HybridCompute/gateways@2025-06-01", "resourceId": ID, "body": {"properties": {}}},
+        config=TAGGED,
+    ),
     Case("ours, existing", OURS, {"existing_id": ID}, config=TAGGED),
     Case("ours, existing, unknown", OURS, {"existingId": UNKNOWN}, config=TAGGED),
     Case("another gateway", "azure-native:apimanagement:Gateway", {"gatewayType": "Private"}, config=TAGGED),

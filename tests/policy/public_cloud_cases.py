@@ -140,6 +140,26 @@ REFUSED = [
         "create",
     ),
     Case("server's agent", REMOTE, az("azcmagent connect --cloud AzureUSGovernment"), "create"),
+    Case("PowerShell, cut", LOCAL, az("Login-AzAccount -Env AzureChinaCloud -Tenant t"), "create"),
+    Case("attached", LOCAL, az("az cloud set -nAzureUSGovernment"), "create"),
+    Case("the CLI's module", LOCAL, az("python3 -m azure.cli cloud set --name AzureUSGovernment"), "create"),
+    Case("pulumi", LOCAL, az("pulumi config set azure-native:environment usgovernment --stack s"), "create"),
+    Case("pulumi up", LOCAL, az("pulumi up -c azure-native:environment=china"), "create"),
+    Case(
+        "deployment script",
+        "azure-native:resources:AzureCliScript",
+        {
+            "scriptContent": "az cloud set -n $CLOUD",
+            "environmentVariables": [{"name": "CLOUD", "value": "AzureChinaCloud"}],
+        },
+        "scriptContent",
+    ),
+    Case(
+        "deployment at a scope",
+        "azure-native:resources:DeploymentAtSubscriptionScope",
+        {"location": "usgovvirginia", "properties": {"template": {}}},
+        "location",
+    ),
     Case("variable of the text", LOCAL, az("ARM_ENVIRONMENT=usgovernment pulumi up --yes"), "create"),
     Case("exported variable", LOCAL, az("export AZURE_CLOUD_NAME=AzureUSGovernment; az account show"), "create"),
     Case("variable", LOCAL, az("./deploy.sh", ARM_ENVIRONMENT="usgovernment"), "environment.ARM_ENVIRONMENT"),
@@ -194,6 +214,7 @@ ADVISED = [
     Case("unknown cloud", LOCAL, az('az cloud set -n "$(cat cloud)"'), "create"),
     Case("unknown variable", LOCAL, az("connect", ARM_ENVIRONMENT=UNKNOWN), "environment.ARM_ENVIRONMENT"),
     Case("cloud of another name", LOCAL, az("az cloud set --name contoso"), "create"),
+    Case("Python", LOCAL, {"create": "cloud = 'AzureUSGovernment'", "interpreter": ["python3", "-c"]}, "create"),
     Case("no az", LOCAL, az("curl -fsS https://management.usgovcloudapi.net/metadata/endpoints"), "create"),
 ]
 
