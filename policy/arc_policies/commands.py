@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from . import shell
 from .arc_chart import AGENTS, CLOUD, helm_subjects, put, version_in
+from .names import host_of
 from .reading import UNKNOWN, Node, Value, plain
 from .shell import OPEN, Call
 from .tokens import Subject, arm_type_of_id, from_arm
@@ -317,6 +318,9 @@ _CLIENTS = frozenset(
 _PROVIDER_CLOUD = re.compile(r"azure(?:-native|ad)?:environment(?:=|$)")
 #: Groups of `az` that speak to an address that they are given.
 _ADDRESSED = frozenset({"account", "cloud", "login", "rest"})
+_ADDRESS_OPTIONS = frozenset(
+    {"--resource", "--scope", "--tenant", "-t", "--tenant-id", "--url", "--uri", "-u", "--username"}
+)
 
 #: PowerShell's cmdlets, and programs of one command.
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
@@ -418,11 +422,22 @@ def _told(call: Call, text: Node, given: Mapping[str, str]) -> Iterator[Subject]
     registry = call.variables.get("HELMREGISTRY", "")
     if (version := version_in(registry)) and registry != given.get("HELMREGISTRY"):
         yield Subject(AGENTS, Node({"version": version}), text.path, "sets HELMREGISTRY, which")
-    groups = _groups(call.arguments).split() if call.program == "az" else []
-    if call.program != "az" or _ADDRESSED.intersection(groups[:1]):
-        words: list[Value] = list(call.arguments)
-        key = "address" if call.program in {"az", "azcmagent"} else "mention"
-        yield Subject(CLOUD, Node({key: words}), text.path, f"runs `{call.program}`, which")
+    if call.program == "az":
+        groups = _groups(call.arguments).split()
+        words = list(_addresses(call.arguments)) if _ADDRESSED.intersection(groups[:1]) else []
+    else:
+        words = [word for word in call.arguments if "." in word and " " not in word]
+    hosts: list[Value] = [host_of(word) for word in words]
+    key = "address" if call.program == "az" else "mention"
+    yield Subject(CLOUD, Node({key: hosts}), text.path, f"runs `{call.program}`, which")
+
+
+def _addresses(words: tuple[str, ...]) -> Iterator[str]:
+    """The values of those options of `az` that name an address or a directory."""
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name.startswith(("--endpoint", "--suffix")) or name in _ADDRESS_OPTIONS:
+            yield value if equals else "".join(words[index + 1 : index + 2])
 
 
 def _words(call: Call, text: Node) -> Subject:

@@ -131,6 +131,7 @@ REFUSED = [
     ),
     Case("login", LOCAL, az("az login --service-principal --tenant contoso.onmicrosoft.us -u $U -p $P"), "create"),
     Case("rest", LOCAL, az('az rest --method get --url "https://management.chinacloudapi.cn/subscriptions"'), "create"),
+    Case("token", LOCAL, az("az account get-access-token --resource=https://graph.microsoft.us/"), "create"),
     Case("connect", LOCAL, az("az connectedk8s connect -n c -g g -l usgovvirginia"), "create"),
     Case("gateway by az", LOCAL, az("az arcgateway create -n g -g g --location=chinaeast"), "create"),
     Case(
@@ -250,6 +251,15 @@ PASSED = [
     Case("other domains", LOCAL, az("az rest --url https://shop.notazure.cn/x; curl https://azure.us.contoso.com")),
     Case("skip range", LOCAL, az("az connectedk8s connect -n c --proxy-skip-range .azure.cn,.svc -l eastus")),
     Case("only said", LOCAL, az("echo 'not az cloud set -n AzureUSGovernment' # login.microsoftonline.us")),
+    Case(
+        "mentioned in a body",
+        LOCAL,
+        az('az rest -m put -u https://management.azure.com/x --body \'{"tags": {"docs": "docs.azure.us"}}\''),
+    ),
+    Case(
+        "mentioned in a message", LOCAL, az("curl -d 'see login.microsoftonline.us' https://hooks.contoso.com/azure.us")
+    ),
+    Case("a region's name as a tag", LOCAL, az("az group create -n g -l eastus --tags twin=usgovvirginia")),
     Case("stage", LOCAL, az("./deploy.sh", AZURE_ENVIRONMENT="production", AZURE_CLOUD="blue")),
     Case("variables", LOCAL, az("connect", ARM_ENVIRONMENT="public", ARM_METADATA_HOSTNAME="localhost:4443")),
     Case("driver", LOCAL, az("connect", ARC_LOCATION="eastus", ARC_GATEWAY_ENDPOINT="p.gw.arc.azure.com")),
