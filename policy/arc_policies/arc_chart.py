@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .reading import Node, Path, Value
+from .reading import UNKNOWN, Node, Path, Value
+from .shell import OPEN
 from .tokens import Subject
 
 #: Agents that something pins or keeps from upgrading: `version`, `autoUpgrade`.
@@ -48,7 +49,8 @@ def helm_subjects(words: tuple[str, ...], at: Path) -> Iterator[Subject]:
         return
     version = _option(words, "--version") or version_in(chart) or None
     for subject in _subjects(Node(version), Node(_set_values(words))):
-        yield Subject(subject.token, subject.node, at, "runs `helm`, which")
+        node = Node({child.key: UNKNOWN if OPEN in child.text else child.value for child in subject.node.children()})
+        yield Subject(subject.token, node, at, "runs `helm`, which")
 
 
 def _subjects(version: Node, values: Node) -> Iterator[Subject]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 
 from . import shell
 from .arc_chart import AGENTS, CLOUD, helm_subjects, put, version_in
-from .names import host_of
-from .reading import UNKNOWN, Node, Value, plain
+from .az_values import elsewhere, items, pairs, stated
+from .cloud_calls import CLOUD_VARIABLES, told
+from .reading import UNKNOWN, Node, Value
 from .shell import OPEN, Call
 from .tokens import Subject, arm_type_of_id, from_arm
 
@@ -163,64 +163,21 @@ def _location(args: _Arguments) -> Value:
 
 
 def _gateway(args: _Arguments) -> Value:
-    name = args.whole(("--gateway-name", "--gateway-n"), *_NAME)
+    name = args.whole(("--gateway-name", "--gateway-n"), ("--name", "--na"), ("-n", "-n"))
     kind = args.whole(("--gateway-type", "--gateway-t"))
     features, feature = args.values(("--allowed-features", "--al")), args.parameter("AllowedFeature")
     tags, tag = args.values(("--tags", "--t")), args.parameter("Tag")
     return {
         "gatewayName": args.parameter("Name") if name is None else name,
         "gatewayType": args.parameter("GatewayType") if kind is None else kind,
-        "allowedFeatures": _items([feature] if isinstance(feature, str) else features),
-        "tags": UNKNOWN if tag is not None else _pairs(tags),
+        "allowedFeatures": items([feature] if isinstance(feature, str) else features),
+        "tags": UNKNOWN if tag is not None else pairs(tags),
         "location": _location(args),
     }
 
 
-def _items(words: list[str] | None) -> Value:
-    """A list as `az` takes it (words, JSON, or `[one,other]`) or PowerShell (`@('one')`)."""
-    if words is None:
-        return None
-    items: list[Value] = []
-    for word in words:
-        enclosed = word.startswith(("[", "@"))
-        parts = word.strip("[]@").split(",") if enclosed or word.endswith(",") else [word]
-        items += [UNKNOWN if OPEN in part else part.strip(" '\"") for part in parts if part or not enclosed]
-    return items
-
-
-def _pairs(words: list[str] | None) -> Value:
-    """Tags as `az` takes them: `NAME=VALUE` words, or JSON."""
-    if words is None:
-        return None
-    if words and words[0].startswith("{"):
-        return _stated(" ".join(words))
-    pairs: dict[str, Value] = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        if OPEN in name:
-            return UNKNOWN
-        pairs[name] = UNKNOWN if OPEN in value else value
-    return pairs
-
-
-def _stated(text: str) -> Value:
-    """The value of JSON text in which parts may be open; UNKNOWN where it is none."""
-
-    def read(value: Value) -> Value:
-        if isinstance(value, dict):
-            return {key: read(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [read(item) for item in value]
-        return UNKNOWN if isinstance(value, str) and OPEN in value else value
-
-    try:
-        return read(plain(json.loads(text, strict=False)))
-    except (ValueError, RecursionError):
-        return UNKNOWN
-
-
 def _cloud(args: _Arguments) -> Value:
-    environment = args.whole(*_NAME)
+    environment = args.whole(("--name", "--n"), ("-n", "-n"))
     return {"environment": args.parameter("EnvironmentName", 3) if environment is None else environment}
 
 
@@ -292,36 +249,10 @@ _AZ_PATTERNS = tuple(
     for pattern, token, body in _AZ
 )
 
-#: Variables by which clients are told a cloud, a region or an address, and how rule `azure-public-cloud` reads each.
-CLOUD_VARIABLES: Mapping[str, str] = {
-    "ARM_ENVIRONMENT": "environment",
-    "AZURE_ENVIRONMENT": "word",
-    "AZURE_CLOUD_NAME": "word",
-    "AZURE_CLOUD": "word",
-    "ARM_METADATA_HOSTNAME": "metadataHost",
-    "ARM_METADATA_HOST": "metadataHost",
-    "AZURE_AUTHORITY_HOST": "address",
-    "AZURE_RESOURCE_MANAGER_ENDPOINT": "address",
-    "ARC_LOCATION": "location",
-    "ARC_GATEWAY_ENDPOINT": "address",
-}
 _SETTINGS = {
     **{name: (CLOUD, key) for name, key in CLOUD_VARIABLES.items()},
     "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
 }
-#: Programs that heed these variables, or speak to addresses that they are given.
-_CLIENTS = frozenset(
-    {"az", "arcgateway", "azcmagent", "curl", "http", "invoke-restmethod", "invoke-webrequest", "pulumi", "terraform"}
-    | {"wget"}
-)
-#: The setting of a provider in `pulumi config set NAME VALUE` and in `pulumi up -c NAME=VALUE`.
-_PROVIDER_CLOUD = re.compile(r"azure(?:-native|ad)?:environment(?:=|$)")
-#: Groups of `az` that speak to an address that they are given.
-_ADDRESSED = frozenset({"account", "cloud", "login", "rest"})
-_ADDRESS_OPTIONS = frozenset(
-    {"--resource", "--scope", "--tenant", "-t", "--tenant-id", "--url", "--uri", "-u", "--username"}
-)
-
 #: PowerShell's cmdlets, and programs of one command.
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
@@ -367,7 +298,7 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
     subjects = [subject for call in made for subject in _call_subjects(call, text)]
-    subjects += [subject for call in made for subject in _told(call, text, variables)]
+    subjects += [subject for call in made for subject in told(call, text, variables)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
@@ -403,41 +334,6 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
     else:
         return []
     return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
-
-
-def _told(call: Call, text: Node, given: Mapping[str, str]) -> Iterator[Subject]:
-    """What a client of Azure is told by variables of its own and by the addresses among its words."""
-    if call.program not in _CLIENTS:
-        return
-    for name, key in CLOUD_VARIABLES.items():
-        value = call.variables.get(name)
-        if value is not None and value != given.get(name):
-            body: Value = {key: UNKNOWN if OPEN in value else value}
-            yield Subject(CLOUD, Node(body), text.path, f"sets {name}, which")
-    if call.program == "pulumi":
-        setting = next((i for i, word in enumerate(call.arguments) if _PROVIDER_CLOUD.match(word)), None)
-        following = () if setting is None else call.arguments[setting : setting + 2]
-        value = following[0].partition("=")[2] or following[-1] if following else ""
-        yield Subject(CLOUD, Node({"word": value}), text.path, "runs `pulumi`, which")
-    registry = call.variables.get("HELMREGISTRY", "")
-    if (version := version_in(registry)) and registry != given.get("HELMREGISTRY"):
-        yield Subject(AGENTS, Node({"version": version}), text.path, "sets HELMREGISTRY, which")
-    if call.program == "az":
-        groups = _groups(call.arguments).split()
-        words = list(_addresses(call.arguments)) if _ADDRESSED.intersection(groups[:1]) else []
-    else:
-        words = [word for word in call.arguments if "." in word and " " not in word]
-    hosts: list[Value] = [host_of(word) for word in words]
-    key = "address" if call.program == "az" else "mention"
-    yield Subject(CLOUD, Node({key: hosts}), text.path, f"runs `{call.program}`, which")
-
-
-def _addresses(words: tuple[str, ...]) -> Iterator[str]:
-    """The values of those options of `az` that name an address or a directory."""
-    for index, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        if name.startswith(("--endpoint", "--suffix")) or name in _ADDRESS_OPTIONS:
-            yield value if equals else "".join(words[index + 1 : index + 2])
 
 
 def _words(call: Call, text: Node) -> Subject:
@@ -494,22 +390,17 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
 
 def _resource_body(args: _Arguments) -> dict[str, Value]:
     """What `az resource` and `az rest` are told of a resource, as ARM has it."""
-    body: dict[str, Value] = {"location": _location(args), "tags": _pairs(args.values(("--tags", "--ta")))}
+    body: dict[str, Value] = {"location": _location(args), "tags": pairs(args.values(("--tags", "--ta")))}
     given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    read = _stated(given) if isinstance(given, str) else given
+    read = stated(given) if isinstance(given, str) else given
     if isinstance(read, dict) and ("properties" in read or "tags" in read):
         body |= read
     else:
-        body["properties"] = given if read is UNKNOWN and given is not UNKNOWN and not _elsewhere(given) else read
+        body["properties"] = given if read is UNKNOWN and given is not UNKNOWN and not elsewhere(given) else read
     for pair in args.values(("--set", "--set")) or []:
         name, _, value = pair.partition("=")
         put(body, name.split("."), UNKNOWN if OPEN in value else value)
     return body
-
-
-def _elsewhere(given: Value) -> bool:
-    """Whether a text is the name of a file, which is not read, or is open in part."""
-    return isinstance(given, str) and (given.startswith("@") or OPEN in given)
 
 
 def _driver_settings(environment: Node) -> list[Subject]:

@@ -177,7 +177,8 @@ RULE = Rule(
         "type": _refused("another type than Public", _AZ),
         "features": _refused("no allowed feature, or what cannot be a feature's name", _AZ),
         "bypass": _refused(
-            "`gatewayBypass` entries that are no host names", "Microsoft.HybridCompute 2025-09-16-preview"
+            "`gatewayBypass` entries that are no host names",
+            "learn.microsoft.com/javascript/api/@azure/arm-hybridcompute/gateway: each entry is a host name",
         ),
         "name": _refused("a name that Azure does not take", _AZ),
         "tags": _refused("a tag missing that the option requiredTags names", "the policy's configuration"),

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import date
 
 from .arc_chart import AGENTS_CONFIG, CLOUD
-from .commands import CLOUD_VARIABLES, GATEWAY, GATEWAY_UPDATE, TEXT
+from .cloud_calls import CLOUD_VARIABLES
+from .commands import GATEWAY, GATEWAY_UPDATE, TEXT
 from .names import host_of
 from .reading import Node, fold, plain
 from .rule import OPEN, Check, Finding, Grade, Level, Rule

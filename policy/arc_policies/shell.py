@@ -81,6 +81,10 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
         words = words[1:]
+    if len(words) == 3 and words[1] == "=" and words[0].startswith(f"{OPEN}:"):
+        # PowerShell's `$env:NAME = VALUE`.
+        variables[words[0][2:]] = words[2]
+        return []
     if len(words) > 2 and words[1] == "=":
         # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
         words = words[2:]

@@ -180,6 +180,7 @@ REFUSED = [
 ADVISED = [
     Case("unknown version", CLUSTER, pinned(UNKNOWN), DESIRED, says="not known yet"),
     Case("unknown in a command", LOCAL, {"create": "az connectedk8s upgrade --agent-version $(cat v)"}, "create"),
+    Case("unknown to helm", LOCAL, {"create": f"helm install azure-arc {CHART} --version $V"}, "create"),
     Case("partly unknown", LOCAL, {"create": 'az connectedk8s upgrade --agent-version "1.$MINOR.1"'}, "create"),
     Case("unknown profile", CLUSTER, {"arcAgentProfile": UNKNOWN}, DESIRED),
     Case("no version", CLUSTER, pinned("latest"), DESIRED, says="no version"),
