@@ -97,7 +97,7 @@ def _bridged(token: str, node: Node) -> list[Subject]:
         "properties": body.get("properties").value,
     }
     declared = from_arm(kind.text)
-    if declared == GATEWAY and "update" in token.rpartition(":")[2]:
+    if declared == GATEWAY and re.search("update|action", token.rpartition(":")[2]):
         declared = GATEWAY_UPDATE
     return [Subject(declared, Node(value), kind.path, "is an Azure resource that")]
 

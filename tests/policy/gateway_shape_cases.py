@@ -234,6 +234,12 @@ PASSED = [
         {"type": "Microsoft.HybridCompute/gateways@2025-06-01", "resourceId": ID, "body": {"properties": {}}},
         config=TAGGED,
     ),
+    Case(
+        "azapi, action",
+        "azapi:index/resourceAction:ResourceAction",
+        {"type": "Microsoft.HybridCompute/gateways@2025-06-01", "resourceId": ID, "action": "x", "body": {}},
+        config=TAGGED,
+    ),
     Case("ours, existing", OURS, {"existing_id": ID}, config=TAGGED),
     Case("ours, existing, unknown", OURS, {"existingId": UNKNOWN}, config=TAGGED),
     Case("another gateway", "azure-native:apimanagement:Gateway", {"gatewayType": "Private"}, config=TAGGED),
