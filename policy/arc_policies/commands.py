@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 
 from . import shell
+from .arc_chart import AGENTS, CLOUD, helm_subjects, put, version_in
+from .az_values import elsewhere, items, pairs, stated
+from .cloud_calls import CLOUD_VARIABLES, told
 from .reading import UNKNOWN, Node, Value
 from .shell import OPEN, Call
 from .tokens import Subject, arm_type_of_id, from_arm
@@ -31,6 +35,9 @@ _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
+GATEWAY = f"{_ARC}gateway"
+#: A change of a gateway that says nothing of what it leaves as it is.
+GATEWAY_UPDATE = f"{_ARC}gatewayupdate"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
@@ -48,31 +55,60 @@ _GROUPS: tuple[_Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--
 
 
 class _Arguments:
-    """The words after a program, asked for options."""
+    """The words after a program, asked for options; or those after a cmdlet of PowerShell, asked for parameters."""
 
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self.words = words
+    def __init__(self, program: str, words: tuple[str, ...]) -> None:
+        cmdlet = "-" in program
+        self.options: tuple[str, ...] = () if cmdlet else words
+        self.parameters: tuple[str, ...] = words if cmdlet else ()
 
     def value(self, *options: _Option) -> Value:
         """An option's value: None when absent, "" when bare, UNKNOWN when open; the last one counts."""
         found: Value = None
-        for index, word in enumerate(self.words):
-            name, equals, value = word.partition("=")
-            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
+        for index, word in enumerate(self.options):
+            name, equals, value = _split(word, options)
+            if _is(name, options):
+                following = self.options[index + 1] if index + 1 < len(self.options) else "-"
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
 
-    def parameter(self, name: str) -> Value:
-        """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
-        for index, word in enumerate(self.words):
+    def whole(self, *options: _Option) -> Value:
+        """As `value`, but UNKNOWN where any part of it is open."""
+        found = self.value(*options)
+        return UNKNOWN if isinstance(found, str) and OPEN in found else found
+
+    def values(self, *options: _Option) -> list[str] | None:
+        """All words of an option that takes several; None when absent."""
+        found: list[str] | None = None
+        for index, word in enumerate(self.options):
+            name, equals, value = _split(word, options)
+            if _is(name, options):
+                following = takewhile(lambda one: not one.startswith("-"), self.options[index + 1 :])
+                found = [value] if equals else list(following)
+        return found
+
+    def parameter(self, name: str, shortest: int = 7) -> Value:
+        """A PowerShell parameter's value, in the same terms; its name in any case, cut to so many letters at least."""
+        for index, word in enumerate(self.parameters):
             given, colon, _ = word.lower().partition(":")
-            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) >= min(8, len(name) + 1):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
+            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) > min(shortest, len(name)):
+                following = self.parameters[index + 1] if index + 1 < len(self.parameters) else "-"
                 found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
                 return UNKNOWN if found.strip() == OPEN else found
         return None
+
+
+def _split(word: str, options: tuple[_Option, ...]) -> tuple[str, str, str]:
+    """An option's name and value within one word, where they stand in one: `--name=VALUE`, `-n=VALUE`, `-nVALUE`."""
+    attached = len(word) > 2 and word[0] == "-" and word[1] != "-" and word[2] != "="
+    if attached and any(full == word[:2] for full, _ in options):
+        return word[:2], "=", word[2:]
+    return word.partition("=")
+
+
+def _is(name: str, options: tuple[_Option, ...]) -> bool:
+    return any(full.startswith(name) and len(name) >= len(short) for full, short in options)
 
 
 def _switched(value: Value) -> Value:
@@ -99,10 +135,63 @@ def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
 def _cluster(args: _Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
     scope = args.value(*_SCOPE)
+    version = args.whole(("--agent-version", "--ag"))
     return {
         "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
         "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
+        "location": _location(args),
+        "arcAgentProfile": {
+            "desiredAgentVersion": args.parameter("ArcAgentProfileDesiredAgentVersion") if version is None else version,
+            "agentAutoUpgrade": _auto_upgrade(args),
+        },
     }
+
+
+def _auto_upgrade(args: _Arguments) -> Value:
+    disable = args.value(("--disable-auto-upgrade", "--disable-a"))
+    disable = args.parameter("DisableAutoUpgrade") if disable is None else disable
+    if disable is not None:
+        return disable if disable is UNKNOWN else "Enabled" if str(disable).lower() == "false" else "Disabled"
+    given = args.value(("--auto-upgrade", "--au"))
+    given = args.parameter("ArcAgentProfileAgentAutoUpgrade") if given is None else given
+    return "Disabled" if str(given).lower() == "false" else given
+
+
+def _location(args: _Arguments) -> Value:
+    given = args.whole(("--location", "--loc"), ("-l", "-l"))
+    return args.parameter("Location") if given is None else given
+
+
+def _gateway(args: _Arguments) -> Value:
+    name = args.whole(("--gateway-name", "--gateway-n"), ("--name", "--na"), ("-n", "-n"))
+    kind = args.whole(("--gateway-type", "--gateway-t"))
+    features, feature = args.values(("--allowed-features", "--al")), args.parameter("AllowedFeature")
+    tags, tag = args.values(("--tags", "--t")), args.parameter("Tag")
+    return {
+        "gatewayName": args.parameter("Name") if name is None else name,
+        "gatewayType": args.parameter("GatewayType") if kind is None else kind,
+        "allowedFeatures": items([feature] if isinstance(feature, str) else features),
+        "tags": UNKNOWN if tag is not None else pairs(tags),
+        "location": _location(args),
+    }
+
+
+def _cloud(args: _Arguments) -> Value:
+    environment = args.whole(("--name", "--n"), ("-n", "-n"))
+    return {"environment": args.parameter("EnvironmentName", 3) if environment is None else environment}
+
+
+def _cloud_setting(args: _Arguments) -> Value:
+    """`az config set cloud.name=NAME`."""
+    for word in args.options:
+        name, _, value = word.partition("=")
+        if name.lower() == "cloud.name":
+            return {"environment": UNKNOWN if OPEN in value else value}
+    return {}
+
+
+def _server_cloud(args: _Arguments) -> Value:
+    return {"environment": args.whole(("--cloud", "--cloud"), ("-c", "-c")), "location": _location(args)}
 
 
 def _nothing(_: _Arguments) -> Value:
@@ -144,8 +233,15 @@ _AZ: tuple[_Row, ...] = (
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
     (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
     (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
-    (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
+    (r"arcgateway create", GATEWAY, _gateway),
+    (r"arcgateway update", GATEWAY_UPDATE, _gateway),
+    (r"connectedmachine gateway create", GATEWAY, _gateway),
+    (r"connectedmachine gateway update", GATEWAY_UPDATE, _gateway),
+    (r"connectedk8s (connect|update|upgrade)", _CLUSTER, _cluster),
     (r"connectedk8s (connect|update)", PROXY, _proxy),
+    (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": _location(args)}),
+    (r"cloud set", CLOUD, _cloud),
+    (r"config set", CLOUD, _cloud_setting),
 )
 # In messages a row goes by its own leading words, never by the user's.
 _AZ_PATTERNS = tuple(
@@ -153,12 +249,22 @@ _AZ_PATTERNS = tuple(
     for pattern, token, body in _AZ
 )
 
+_SETTINGS = {
+    **{name: (CLOUD, key) for name, key in CLOUD_VARIABLES.items()},
+    "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
+}
+#: PowerShell's cmdlets, and programs of one command.
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
+    "new-azarcgateway": ((GATEWAY, _gateway),),
+    "connect-azaccount": ((CLOUD, _cloud),),
+    "login-azaccount": ((CLOUD, _cloud),),
+    "add-azaccount": ((CLOUD, _cloud),),
+    "azcmagent": ((CLOUD, _server_cloud),),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
 }
@@ -167,9 +273,11 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
 def command_subjects(node: Node) -> list[Subject]:
     """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
     found = _driver_settings(node.get("environment"))
-    variables = {
-        str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
-    }
+    named = [(str(child.path[-1]), child) for child in node.get("environment").children()]
+    named += [
+        (one.get("name").text, one.field("value", "secureValue")) for one in node.get("environmentVariables").each()
+    ]
+    variables = {name: OPEN if child.open else child.text for name, child in named}
     for verb in ("create", "update", "delete", "scriptContent"):
         text = node.get(verb)
         if text.open:
@@ -190,6 +298,7 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
     subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    subjects += [subject for call in made for subject in told(call, text, variables)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
@@ -203,7 +312,7 @@ def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> l
 
 
 def _call_subjects(call: Call, text: Node) -> list[Subject]:
-    arguments = _Arguments(call.arguments)
+    arguments = _Arguments(call.program, call.arguments)
     if call.program == "az" or OPEN in call.program:
         groups = _groups(call.arguments)
         if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
@@ -218,7 +327,8 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
         inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
         if inner is not None:
             return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
-        return [_words(call, text)]
+        installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
+        return [_words(call, text), *installs]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
@@ -251,6 +361,7 @@ def _groups(words: tuple[str, ...]) -> str:
 
 def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
     """`az resource create` and `az rest` of a type that an id or an address tells."""
+    method: Value = None
     if groups in {"resource create", "resource update"}:
         kind = args.value(("--resource-type", "--resource-t"))
         namespace = args.value(("--namespace", "--names"))
@@ -271,14 +382,39 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
         return []
     last = identity if isinstance(identity, str) else args.value(*_NAME)
     name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    body: Value = {"name": name, "properties": properties}
-    return [(from_arm(kind), lambda _: body, f"az {groups}")]
+    token = from_arm(kind)
+    partial = groups == "resource update" or (isinstance(method, str) and method.lower() == "patch")
+    body = {"name": name, **_resource_body(args)}
+    return [(GATEWAY_UPDATE if partial and token == GATEWAY else token, lambda _: body, f"az {groups}")]
+
+
+def _resource_body(args: _Arguments) -> dict[str, Value]:
+    """What `az resource` and `az rest` are told of a resource, as ARM has it."""
+    body: dict[str, Value] = {"location": _location(args), "tags": pairs(args.values(("--tags", "--ta")))}
+    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
+    read = stated(given) if isinstance(given, str) else given
+    if isinstance(read, dict) and ("properties" in read or "tags" in read):
+        body |= read
+    else:
+        body["properties"] = given if read is UNKNOWN and given is not UNKNOWN and not elsewhere(given) else read
+    for pair in args.values(("--set", "--set")) or []:
+        name, _, value = pair.partition("=")
+        put(body, name.split("."), UNKNOWN if OPEN in value else value)
+    return body
 
 
 def _driver_settings(environment: Node) -> list[Subject]:
+    """What the environment of a command says: the driver's settings, and those of clients of Azure."""
+    found: list[Subject] = []
     https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
-    if https.value is None or certificate.value is None:
-        return []
-    body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
-    return [Subject(PROXY, Node(body), certificate.path)]
+    if https.value is not None and certificate.value is not None:
+        body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
+        found.append(Subject(PROXY, Node(body), certificate.path))
+    for name, (token, key) in _SETTINGS.items():
+        place = environment.get(name)
+        if place.value is not None:
+            found.append(Subject(token, Node({key: place.value}), place.path))
+    registry = environment.get("HELMREGISTRY")
+    if version := version_in(registry.text):
+        found.append(Subject(AGENTS, Node({"version": version}), registry.path))
+    return found

@@ -81,6 +81,10 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
         words = words[1:]
+    if len(words) == 3 and words[1] == "=" and words[0].startswith(f"{OPEN}:"):
+        # PowerShell's `$env:NAME = VALUE`.
+        variables[words[0][2:]] = words[2]
+        return []
     if len(words) > 2 and words[1] == "=":
         # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
         words = words[2:]
@@ -90,6 +94,8 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         variables.update(own)
         return []
     program, arguments = program_name(words[0]), words[1:]
+    if program.startswith("python") and arguments[:2] == ["-m", "azure.cli"]:
+        program, arguments = "az", arguments[2:]
     if program in {"export", "declare", "local", "set"}:
         pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
         variables.update({pair[1]: pair[2] for pair in pairs if pair})
@@ -150,6 +156,10 @@ class _Lexer:
                 words, word = _put(words, word)
             elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
                 word += self._until_closed()
+            elif char in "({" and word == "@":
+                # PowerShell's lists and tables, which may hold calls.
+                word += self._until_closed("()" if char == "(" else "{}")
+                self.nested += _calls(word[1:], self.variables, self.depth + 1)
             elif char == "&" and text.startswith(">", self.at):
                 continue
             elif char in "\n;&|()":
@@ -234,7 +244,7 @@ class _Lexer:
             return found[2] or OPEN
         return value
 
-    def _until_closed(self) -> str:
+    def _until_closed(self, pair: str = "()") -> str:
         start, depth, quote = self.at, 1, ""
         while self.at < len(self.text):
             char = self.text[self.at]
@@ -245,8 +255,8 @@ class _Lexer:
                 quote = char
             elif char == "\\":
                 self.at += 1
-            elif char in "()":
-                depth += 1 if char == "(" else -1
+            elif char in pair:
+                depth += 1 if char == pair[0] else -1
                 if depth == 0:
                     return self.text[start : self.at - 1]
         raise UnreadableError

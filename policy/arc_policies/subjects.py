@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .commands import COMMANDS, PROXY, command_subjects
+from .arc_chart import release_subjects
+from .commands import COMMANDS, GATEWAY, GATEWAY_UPDATE, PROXY, command_subjects
 from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
 from .tokens import Resource, Subject, from_arm, normalise
@@ -56,12 +57,12 @@ def _subjects(token: str, node: Node) -> list[Subject]:
     if token == DEPLOYMENT:
         return own + deployment_subjects(node)
     if token in HELM:
-        return own + _arc_chart(node)
+        return own + _arc_chart(node) + list(release_subjects(node))
     if token.startswith("kubernetes:"):
         items = node.get("items").each()
         return [Subject(_kind(item, token), item) for item in items] if items else own
     if _foreign(token.partition(":")[0]):
-        return _bridged(node)
+        return _bridged(token, node)
     return own
 
 
@@ -83,15 +84,22 @@ def _generic(node: Node) -> list[Subject]:
     return [Subject(from_arm(arm_type), node, form="is a generic Azure resource that")] if kind else []
 
 
-def _bridged(node: Node) -> list[Subject]:
+def _bridged(token: str, node: Node) -> list[Subject]:
     """A provider of its own names, such as azapi, whose `type` is ARM's and whose `body` is the resource."""
     kind, body = node.get("type"), node.get("body")
     if body.text:
         body = Node(from_json(body.text), body.path)
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
-    value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
-    return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
+    value: Value = {
+        **{key: node.get(key).value for key in ("name", "location", "tags")},
+        **({key: item.value for key in ("location", "tags") if (item := body.get(key)).value is not None}),
+        "properties": body.get("properties").value,
+    }
+    declared = from_arm(kind.text)
+    if declared == GATEWAY and re.search("update|action", token.rpartition(":")[2]):
+        declared = GATEWAY_UPDATE
+    return [Subject(declared, Node(value), kind.path, "is an Azure resource that")]
 
 
 def _arc_chart(node: Node) -> list[Subject]:

@@ -404,7 +404,12 @@ ADVISED = [
 ]
 
 PASSED = [
-    Case("gateway", "azure-native:hybridcompute:Gateway", {"gatewayType": "Public", "allowedFeatures": ["*"]}),
+    Case(
+        "gateway",
+        "azure-native:hybridcompute:Gateway",
+        {"gatewayType": "Public", "allowedFeatures": ["*"]},
+        protect=True,
+    ),
     Case(
         "cluster, off",
         "azure-native:kubernetes:ConnectedCluster",

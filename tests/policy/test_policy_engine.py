@@ -30,6 +30,11 @@ if says("certificate"):
     proxy["certificate"] = "-----BEGIN CERTIFICATE-----"
 corporate = pulumi.ComponentResource("arc-gateway:index:ProxySettings", "corporate", proxy)
 cluster = {"clusterName": "east", "enable_private_link": says("link") or False, "proxy": corporate}
+if says("old"):
+    cluster["agent_version"] = "1.9"
+if says("elsewhere"):
+    gateway = {"gateway_type": "Private", "location": "usgovvirginia"}
+    pulumi.ComponentResource("arc-gateway:index:ArcGateway", "north", gateway)
 pulumi.ComponentResource("arc-gateway:index:ConnectedCluster", "east", cluster)
 """
 
@@ -98,3 +103,21 @@ def test_the_engine_refuses_what_the_rules_refuse(pulumi: Pulumi) -> None:
     assert stopped.returncode != 0
     assert "no-private-endpoints" in stopped.stdout
     assert "no-tls-terminating-proxies" not in stopped.stdout
+
+
+def test_the_engine_refuses_gateways_and_agents_that_azure_would(pulumi: Pulumi) -> None:
+    pack = ("--policy-pack", str(PROJECT / "policy"))
+    gateway = ("north (arc-gateway:index:ArcGateway), property gateway_type", "[rule azure-public-cloud,")
+    agents = ("east (arc-gateway:index:ConnectedCluster), property agent_version", "[rule agent-version,")
+
+    refused = pulumi("preview", *pack, "-c", "elsewhere=true", "-c", "old=true")
+    assert refused.returncode != 0
+    assert all(text in refused.stdout for text in (*gateway, *agents))
+
+    # An update ends at the first resource that is refused.
+    for switches, texts in ((("true", "false"), gateway), (("false", "true"), agents)):
+        stopped = pulumi(
+            "up", "--yes", "--skip-preview", *pack, "-c", f"elsewhere={switches[0]}", "-c", f"old={switches[1]}"
+        )
+        assert stopped.returncode != 0
+        assert all(text in stopped.stdout for text in texts)
