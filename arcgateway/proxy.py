@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from urllib.parse import quote, unquote, urlsplit
 
 #: What the documentation asks for in every skip range, besides the cluster's service range.
@@ -24,6 +25,31 @@ _ENTRY = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*(?::\d{{1,5}})?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Fault(Enum):
+    """What can be wrong with a proxy's URL."""
+
+    BLANKS = "blanks or control characters"
+    NO_SCHEME = "no scheme"
+    SCHEME = "a scheme of another kind of proxy"
+    UNREADABLE = "no readable host and port"
+    TAIL = "something after the port"
+    NO_PORT = "no port"
+    HOST = "an impossible host"
+    CREDENTIALS = "credentials with a stray %"
+
+
+class ProxyUrlError(ValueError):
+    """A text is no proxy's URL; the message never quotes its credentials.
+
+    Attributes:
+        fault: what is wrong, for those who may quote nothing at all.
+    """
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 @dataclass(frozen=True)
@@ -49,32 +75,42 @@ class ProxyUrl:
         """Read a proxy's URL.
 
         Raises:
-            ValueError: no scheme, no port, a path, an impossible host; the message never quotes the credentials.
+            ProxyUrlError: no scheme, no port, a path, an impossible host; the message never quotes the credentials.
         """
         text = text.strip()
         if not text.isprintable() or " " in text:
-            raise ValueError("the proxy URL holds blanks or control characters: percent-encode them (%20 is a blank)")
+            raise ProxyUrlError(
+                Fault.BLANKS,
+                "the proxy URL holds blanks or control characters: percent-encode them (%20 is a blank)",
+            )
         scheme, separator, _ = text.partition("://")
         if not separator:
-            raise ValueError("the proxy URL has no scheme: write http://HOST:PORT (https:// only if it speaks TLS)")
+            raise ProxyUrlError(
+                Fault.NO_SCHEME, "the proxy URL has no scheme: write http://HOST:PORT (https:// only if it speaks TLS)"
+            )
         if scheme.lower() not in ("http", "https"):
-            raise ValueError(f"a proxy of scheme {scheme.lower()!r} cannot be used by Arc: give an http or https one")
+            raise ProxyUrlError(
+                Fault.SCHEME, f"a proxy of scheme {scheme.lower()!r} cannot be used by Arc: give an http or https one"
+            )
         try:
             parts = urlsplit(text)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ValueError(
-                "the proxy URL cannot be read: write http://HOST:PORT, and percent-encode / ? # @ : in its credentials"
+            raise ProxyUrlError(
+                Fault.UNREADABLE,
+                "the proxy URL cannot be read: write http://HOST:PORT, and percent-encode / ? # @ : in its credentials",
             ) from None
         if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError(
+            raise ProxyUrlError(
+                Fault.TAIL,
                 "the proxy URL goes on after its port: remove the rest, or, where it belongs to the "
-                "password, percent-encode / as %2F, ? as %3F, # as %23"
+                "password, percent-encode / as %2F, ? as %3F, # as %23",
             )
         if port is None or port == 0:
-            raise ValueError(
+            raise ProxyUrlError(
+                Fault.NO_PORT,
                 f"the proxy URL for {host or 'no host'} has no port: clients differ in what they then "
-                "take, so write it out, for example http://HOST:3128"
+                "take, so write it out, for example http://HOST:3128",
             )
         return cls(scheme.lower(), _valid_host(host), port, *_credentials(parts.netloc))
 
@@ -224,7 +260,9 @@ def bypasses(host: str, port: int, entries: Iterable[str]) -> bool:
 
 def _valid_host(host: str) -> str:
     if _address(host) is None and (not _HOST.fullmatch(host) or re.fullmatch(r"[\d.]+", host)):
-        raise ValueError("the proxy URL has no valid host: give a name, an IPv4 address, or an IPv6 one in brackets")
+        raise ProxyUrlError(
+            Fault.HOST, "the proxy URL has no valid host: give a name, an IPv4 address, or an IPv6 one in brackets"
+        )
     return host
 
 
@@ -233,7 +271,9 @@ def _credentials(netloc: str) -> tuple[str | None, str | None]:
     if not at:
         return None, None
     if re.search(r"%(?![0-9A-Fa-f]{2})", userinfo):
-        raise ValueError("the credentials in the proxy URL hold a % that starts no code: write it as %25")
+        raise ProxyUrlError(
+            Fault.CREDENTIALS, "the credentials in the proxy URL hold a % that starts no code: write it as %25"
+        )
     username, colon, password = userinfo.partition(":")
     return unquote(username), unquote(password) if colon else None
 
