@@ -182,7 +182,7 @@ class ProxySettings:
             return env
         https, http = self.https or self.http, self.http or self.https
         assert https is not None and http is not None
-        kept = [*_split(base.get("NO_PROXY", "")), *_split(base.get("no_proxy", ""))]
+        kept = [*split(base.get("NO_PROXY", "")), *split(base.get("no_proxy", ""))]
         around = ",".join(dict.fromkeys([*self.skip, *kept, *LOOPBACK]))
         for name, value in (("HTTPS_PROXY", https.url), ("HTTP_PROXY", http.url), ("NO_PROXY", around)):
             env[name] = env[name.lower()] = value
@@ -197,7 +197,12 @@ def of_environment(env: Mapping[str, str]) -> ProxySettings:
             urls.append(ProxyUrl.parse(env.get(name) or env.get(name.lower()) or ""))
         except ValueError:
             urls.append(None)
-    return ProxySettings(https=urls[0], http=urls[1], skip=tuple(_split(env.get("NO_PROXY") or "")))
+    return ProxySettings(https=urls[0], http=urls[1], skip=tuple(split(env.get("NO_PROXY") or "")))
+
+
+def split(text: str) -> list[str]:
+    """The entries of a skip range in a text, at commas and blanks."""
+    return [item for item in re.split(r"[,\s]+", text) if item]
 
 
 def canonical(entries: str | Iterable[str]) -> tuple[str, ...]:
@@ -209,7 +214,7 @@ def canonical(entries: str | Iterable[str]) -> tuple[str, ...]:
         ValueError: an entry that no client, or not every client, understands; the message names it and the mend.
     """
     text = entries if isinstance(entries, str) else ",".join(entries)
-    checked = {_entry(item) for item in _split(text)}
+    checked = {_entry(item) for item in split(text)}
     return tuple(sorted(checked, key=_order))
 
 
@@ -276,10 +281,6 @@ def _credentials(netloc: str) -> tuple[str | None, str | None]:
         )
     username, colon, password = userinfo.partition(":")
     return unquote(username), unquote(password) if colon else None
-
-
-def _split(text: str) -> list[str]:
-    return [item for item in re.split(r"[,\s]+", text) if item]
 
 
 def _entry(item: str) -> str:

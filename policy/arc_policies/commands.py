@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from . import shell
 from .reading import UNKNOWN, Node, Value
@@ -26,7 +27,20 @@ TEXT = "text:command"
 OPEN_TEXT = "open:command"
 WORDS = "text:words"
 
-PROXY = "arc-gateway:index:proxysettings"
+#: Proxy settings, by who is told them: the driver in its environment, `az connectedk8s connect` and `update` (and their
+#: twins in PowerShell), Arc's chart.
+DRIVER_PROXY = "proxy:driver"
+CONNECT_PROXY = "proxy:connect"
+UPDATE_PROXY = "proxy:update"
+CHART_PROXY = "proxy:chart"
+PROXIES = frozenset({DRIVER_PROXY, CONNECT_PROXY, UPDATE_PROXY, CHART_PROXY})
+
+ARC_CHART = "azure-arc-k8sagents"
+
+#: One proxy variable of the environment in which a client of Arc runs; the last part of the token is the variable.
+CLIENT_VARIABLE = "variable:"
+CLIENT_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
@@ -37,6 +51,7 @@ _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 #: Programs that do nothing but intercept TLS.
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
+_HELM_SETS = frozenset({"--set", "--set-string"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 
 #: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
@@ -74,6 +89,19 @@ class _Arguments:
                 return UNKNOWN if found.strip() == OPEN else found
         return None
 
+    def settings(self, *options: _Option) -> Mapping[str, Value]:
+        """The `KEY=VALUE` words after options that take several of them and may come more than once."""
+        found: dict[str, Value] = {}
+        taking = False
+        for word in self.words:
+            name, equals, value = word.partition("=")
+            if word.startswith("-"):
+                taking = any(full.startswith(name) and len(name) >= len(short) for full, short in options)
+                name, equals, value = value.partition("=") if equals else ("", "", "")
+            if taking and equals:
+                found[name.lower()] = UNKNOWN if value.strip() == OPEN else value
+        return found
+
 
 def _switched(value: Value) -> Value:
     """A three-state flag: bare means true."""
@@ -109,12 +137,29 @@ def _nothing(_: _Arguments) -> Value:
     return {}
 
 
+_CONFIGURATION: tuple[_Option, ...] = (
+    ("--configuration-settings", "--configuration-s"),
+    ("--configuration-protected-settings", "--configuration-p"),
+    ("--config-protected-settings", "--config-p"),
+    ("--config", "--config"),
+)
+
+
 def _proxy(args: _Arguments) -> Value:
-    https = args.value(("--proxy-https", "--proxy-https"))
-    certificate = args.value(("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c"))
+    configured = args.settings(*_CONFIGURATION)
+
+    def first(parameter: str, setting: str, *options: _Option) -> Value:
+        given = args.value(*options)
+        given = args.parameter(parameter) if given is None else given
+        return configured.get(f"proxy.{setting}") if given is None else given
+
     return {
-        "httpsUrl": args.parameter("HttpsProxy") if https is None else https,
-        "certificate": args.parameter("ProxyCert") if certificate is None else certificate,
+        "httpsUrl": first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https")),
+        "httpUrl": first("HttpProxy", "http_proxy", ("--proxy-http", "--proxy-http")),
+        "skipRange": first("NoProxy", "no_proxy", ("--proxy-skip-range", "--proxy-s")),
+        "certificate": first(
+            "ProxyCert", "proxy_cert", ("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c")
+        ),
     }
 
 
@@ -145,7 +190,8 @@ _AZ: tuple[_Row, ...] = (
     (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
     (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
     (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
-    (r"connectedk8s (connect|update)", PROXY, _proxy),
+    (r"connectedk8s connect", CONNECT_PROXY, _proxy),
+    (r"connectedk8s update", UPDATE_PROXY, _proxy),
 )
 # In messages a row goes by its own leading words, never by the user's.
 _AZ_PATTERNS = tuple(
@@ -159,8 +205,8 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
-    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
-    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
+    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (CONNECT_PROXY, _proxy)),
+    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (UPDATE_PROXY, _proxy)),
 }
 
 
@@ -189,7 +235,11 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
             made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
-    subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    subjects = [
+        subject
+        for call in made
+        for subject in (*_call_subjects(call, text), *_client_variables(call, text, node.get("environment")))
+    ]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
@@ -218,12 +268,29 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
         inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
         if inner is not None:
             return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
-        return [_words(call, text)]
+        return [_words(call, text), *_chart_settings(call, text)]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
         return []
     return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _chart_settings(call: Call, text: Node) -> list[Subject]:
+    """The proxy settings that a call of helm gives to Arc's own chart, by `--set` and its like."""
+    if call.program != "helm" or not any(ARC_CHART in word.lower() for word in call.arguments):
+        return []
+    values: dict[str, Value] = {}
+    for before, word in pairwise(("", *call.arguments)):
+        option, equals, given = word.partition("=")
+        given = word if before in _HELM_SETS else given if equals and option in _HELM_SETS else ""
+        for pair in re.split(r"(?<!\\),", given):
+            key, equals, value = pair.partition("=")
+            if equals:
+                values[key.strip().removeprefix("global.")] = UNKNOWN if value.strip() == OPEN else value
+    keeps = any(word.startswith(("--reuse-values", "--reset-then-reuse-values")) for word in call.arguments)
+    token = UPDATE_PROXY if keeps else CHART_PROXY
+    return [Subject(token, Node(values), text.path, "runs `helm` with Arc's chart, which")]
 
 
 def _words(call: Call, text: Node) -> Subject:
@@ -276,9 +343,25 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
     return [(from_arm(kind), lambda _: body, f"az {groups}")]
 
 
-def _driver_settings(environment: Node) -> list[Subject]:
-    https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
-    if https.value is None or certificate.value is None:
+def _client_variables(call: Call, text: Node, environment: Node) -> list[Subject]:
+    """The proxy variables that a call of Arc's own commands runs with, each at the place that sets it."""
+    if call.program not in _CMDLETS and not (
+        call.program == "az" and re.match(r"(?:connectedk8s|arcgateway)\b", _groups(call.arguments))
+    ):
         return []
-    body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
-    return [Subject(PROXY, Node(body), certificate.path)]
+    found: list[Subject] = []
+    for name in CLIENT_VARIABLES:
+        value = call.variables.get(name)
+        if value is None:
+            continue
+        given = environment.get(name)
+        outside = given.path[-1] == name and value == (OPEN if given.open else given.text)
+        place = given if outside else Node(UNKNOWN if value.strip() == OPEN else value, text.path)
+        form = "" if outside else f"runs a client of Arc with {name}, which"
+        found.append(Subject(f"{CLIENT_VARIABLE}{name.lower()}", place, None, form))
+    return found
+
+
+def _driver_settings(environment: Node) -> list[Subject]:
+    told = any(str(child.path[-1]).startswith("ARC_PROXY_") for child in environment.children())
+    return [Subject(DRIVER_PROXY, environment)] if told else []

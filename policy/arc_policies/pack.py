@@ -21,13 +21,14 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from . import private_endpoints, tls_proxies
+from . import private_endpoints, proxy_urls, skip_ranges, tls_proxies
 from .exemptions import Ledger
 from .rule import DOCS, Finding, Level, Rule, findings, stack_findings
+from .secrecy import mark_secrets
 from .settings import COMMON, Option, Settings, check_pack_settings, pack_settings, schema_of
 from .tokens import Resource, normalise
 
-RULES: tuple[Rule, ...] = (private_endpoints.RULE, tls_proxies.RULE)
+RULES: tuple[Rule, ...] = (private_endpoints.RULE, tls_proxies.RULE, skip_ranges.RULE, proxy_urls.RULE)
 
 ADVICE = "arc-gateway-advice"
 STACK_ADVICE = "arc-gateway-stack-advice"
@@ -164,6 +165,7 @@ def _advice(rules: tuple[Rule, ...]) -> Iterable[Policy]:
 
 
 check_pack_settings(options_of(RULES))
+mark_secrets()
 
 POLICIES: list[Policy] = [
     *(policy for rule in RULES for policy in _policies_of(rule)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .commands import PROXY
+from .commands import PROXIES
 from .names import GATEWAY, covers
 from .reading import Node
 from .rule import OPEN, Check, Finding
@@ -33,7 +33,7 @@ def grade(settings: Settings, *, passes_gateway: bool = False) -> str:
 
 def _settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
     for node in subject.node.walk():
-        if isinstance(node.value, dict):
+        if isinstance(node.value, dict) or (node.open and node == subject.node):
             yield from _switch(node.get("terminatesTls"), settings)
             yield from _certificate(node, settings)
 
@@ -47,7 +47,11 @@ def _switch(switch: Node, settings: Settings) -> Iterator[Finding]:
 
 
 def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
-    url, certificate = node.field("httpsUrl", "proxyHttps"), node.field("certificate", "proxyCertificate")
+    url = node.field("httpsUrl", "proxyHttps", "httpsProxy", "ARC_PROXY_HTTPS")
+    certificate = node.field("certificate", "proxyCertificate", "proxyCert", "ARC_PROXY_CERTIFICATE")
+    custom = node.field("isCustomCert")
+    if not certificate.text and not certificate.open and (custom.on or custom.open):
+        certificate = custom
     if url.value is None and certificate.value is None:
         return
     given = bool(certificate.text) or certificate.value is True
@@ -82,7 +86,7 @@ CHECKS = (
         "settings",
         "proxy settings of our components, of the driver's environment, of `az connectedk8s`, of Arc's chart",
         _settings,
-        frozenset({PROXY}),
+        PROXIES,
         matches=is_component,
         grades=("terminates", "exempted", "sign"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .commands import COMMANDS, PROXY, command_subjects
+from .commands import ARC_CHART, CHART_PROXY, COMMANDS, command_subjects
 from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
 from .tokens import Resource, Subject, from_arm, normalise
@@ -96,11 +96,6 @@ def _bridged(node: Node) -> list[Subject]:
 
 def _arc_chart(node: Node) -> list[Subject]:
     """The proxy settings among the values of Arc's own chart."""
-    if "azure-arc-k8sagents" not in node.get("chart").text.lower():
+    if ARC_CHART not in node.get("chart").text.lower():
         return []
-    values = node.get("values", "global")
-    body: Value = {
-        "httpsUrl": values.get("httpsProxy").value,
-        "certificate": values.get("proxyCert").value or values.get("isCustomCert").value,
-    }
-    return [Subject(PROXY, Node(body), values.path)]
+    return [Subject(CHART_PROXY, node.get("values", "global"))]
