@@ -9,7 +9,6 @@ from enum import Enum
 
 from .commands import CHART_PROXY, CONNECT_PROXY, DRIVER_PROXY, PROXIES, UPDATE_PROXY
 from .reading import Node
-from .subjects import is_component
 from .tokens import Subject
 
 _CLUSTER = "azure-native:kubernetes:connectedcluster"

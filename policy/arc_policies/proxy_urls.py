@@ -45,7 +45,7 @@ _OPEN_MEND = (
     "It is judged before the resource is made, where it is known then; a variable of the machine that runs a command "
     "never is, so set it in the command's environment."
 )
-_SECRET = (
+_KEEP_IT = (
     "Give it as a Pulumi secret (`pulumi config set --secret`, `pulumi.secret(...)`), or leave the credentials to a "
     "variable that is one."
 )
@@ -77,7 +77,8 @@ def _text(url: Node) -> str:
 def _tells(text: str) -> bool:
     """Whether a URL that is open in parts shows its form: the scheme, and where the port stands."""
     scheme, separator, rest = text.partition("://")
-    return bool(separator) and UNKNOWN_PART not in scheme and not rest.rpartition("@")[2].strip("/") == UNKNOWN_PART
+    authority = rest.rpartition("@")[2].strip("/")
+    return bool(separator) and UNKNOWN_PART not in scheme and (":" in authority or UNKNOWN_PART not in authority)
 
 
 def _fault(text: str) -> Fault | None:
@@ -137,13 +138,15 @@ def _credentials(url: Node, subject: Subject, *, doubtful: bool) -> Iterator[Fin
         return
     told = [is_secret(url.value)] if is_secret(url.value) is not None else _told(subject, userinfo)
     if False in told:
-        yield Finding("plain", url.path, "has a proxy URL whose password would lie readable in Pulumi's state", _SECRET)
+        yield Finding(
+            "plain", url.path, "has a proxy URL whose password would lie readable in Pulumi's state", _KEEP_IT
+        )
     elif doubtful and None in told:
         yield Finding(
             "doubtful",
             url.path,
             "has a proxy URL with a password, of which cannot be told here whether it is a secret",
-            _SECRET,
+            _KEEP_IT,
         )
 
 

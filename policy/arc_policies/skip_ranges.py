@@ -78,7 +78,8 @@ def _whole(one: Proxies, words: list[Node], settings: Settings) -> Iterator[Find
         )
     if one.asked is Asked.PROJECT or EVERYTHING in known or unknown is not None:
         return
-    if not words and (one.asked is Asked.CHANGE or not one.any):
+    # Without a proxy there is nothing to go round; and who keeps what is not given keeps the range that there is.
+    if not (one.any if one.asked is Asked.WHOLE else words):
         return
     place = one.skip if words else (one.https if one.https.value is not None else one.http)
     ranges = settings.get(SERVICE_RANGES)
