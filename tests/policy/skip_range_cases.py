@@ -276,7 +276,9 @@ PASSED = [
     Case("agents' configuration, whole", NATIVE, {"arcAgentryConfigurations": agents(f"{WHOLE},.corp")}),
     Case("agents' configuration without", NATIVE, {"arcAgentryConfigurations": [{"feature": "proxy", "settings": {}}]}),
     Case(
-        "client", LOCAL, {"create": "az connectedk8s list", "environment": {"NO_PROXY": "10.9.8.7,10.9.8.7:6443,.corp"}}
+        "client, whole",
+        LOCAL,
+        {"create": "az connectedk8s list", "environment": {"NO_PROXY": "10.9.8.7,10.9.8.7:6443,.corp"}},
     ),
     Case("NO_PROXY of a pod", "kubernetes:core/v1:ConfigMap", {"data": {"NO_PROXY": "*"}}),
 ]
