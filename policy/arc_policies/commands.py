@@ -151,7 +151,9 @@ def _proxy(args: _Arguments) -> Value:
     def first(parameter: str, setting: str, *options: _Option) -> Value:
         given = args.value(*options)
         given = args.parameter(parameter) if given is None else given
-        return configured.get(f"proxy.{setting}") if given is None else given
+        given = configured.get(f"proxy.{setting}") if given is None else given
+        # `az` reads a value that begins so from a file.
+        return UNKNOWN if isinstance(given, str) and given.startswith("@") else given
 
     return {
         "httpsUrl": first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https")),

@@ -11,15 +11,21 @@ from .commands import CHART_PROXY, CONNECT_PROXY, DRIVER_PROXY, PROXIES, UPDATE_
 from .reading import Node
 from .tokens import Subject
 
-_CLUSTER = "azure-native:kubernetes:connectedcluster"
+CLUSTER = "azure-native:kubernetes:connectedcluster"
 
-#: Where each setting stands: in components, in the driver's environment, in Arc's chart, in Azure's configurations.
-_HTTPS = ("httpsUrl", "proxyHttps", "ARC_PROXY_HTTPS", "httpsProxy")
-_HTTP = ("httpUrl", "proxyHttp", "ARC_PROXY_HTTP", "httpProxy")
-_SKIP = ("skipRange", "proxySkipRange", "ARC_PROXY_SKIP_RANGE", "noProxy")
+_Names = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+#: What the URLs for HTTPS and HTTP and the skip range are called: in components, in Arc's chart and configuration.
+_NAMES: _Names = (
+    ("httpsUrl", "proxyHttps", "httpsProxy"),
+    ("httpUrl", "proxyHttp", "httpProxy"),
+    ("skipRange", "proxySkipRange", "noProxy"),
+)
+#: The same in the driver's environment, where the machine's own variables may stand beside them.
+_VARIABLES: _Names = (("ARC_PROXY_HTTPS",), ("ARC_PROXY_HTTP",), ("ARC_PROXY_SKIP_RANGE",))
 
 #: The types that `proxies` reads, besides components.
-TOKENS = PROXIES | {_CLUSTER}
+TOKENS = PROXIES | {CLUSTER}
 
 _ESCAPED = re.compile(r"\\([,/])")
 
@@ -54,7 +60,6 @@ class Proxies:
 
 
 _ASKED = {
-    DRIVER_PROXY: Asked.PROJECT,
     CONNECT_PROXY: Asked.WHOLE,
     CHART_PROXY: Asked.WHOLE,
     UPDATE_PROXY: Asked.CHANGE,
@@ -63,11 +68,13 @@ _ASKED = {
 
 def proxies(subject: Subject) -> Iterator[Proxies]:
     """Every place in a subject that sets a proxy or a skip range."""
-    if subject.token == _CLUSTER:
+    if subject.token == CLUSTER:
         for feature in subject.node.field("arcAgentryConfigurations").each():
             if feature.get("feature").text.lower() == "proxy":
                 for place in (feature.get("settings"), feature.get("protectedSettings")):
                     yield from _at(place, Asked.CHANGE)
+    elif subject.token == DRIVER_PROXY:
+        yield from _at(subject.node, Asked.PROJECT, _VARIABLES)
     elif subject.token in PROXIES:
         yield from _at(subject.node, _ASKED[subject.token])
     else:
@@ -76,8 +83,9 @@ def proxies(subject: Subject) -> Iterator[Proxies]:
                 yield from _at(node, Asked.PROJECT)
 
 
-def _at(node: Node, asked: Asked) -> Iterator[Proxies]:
-    found = Proxies(node.field(*_HTTPS), node.field(*_HTTP), node.field(*_SKIP), asked)
+def _at(node: Node, asked: Asked, names: _Names = _NAMES) -> Iterator[Proxies]:
+    https, http, skip = (node if node.open else node.field(*spelt) for spelt in names)
+    found = Proxies(https, http, skip, asked)
     if any(place.value is not None for place in (found.https, found.http, found.skip)):
         yield found
 

@@ -47,8 +47,8 @@ def _switch(switch: Node, settings: Settings) -> Iterator[Finding]:
 
 
 def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
-    url = node.field("httpsUrl", "proxyHttps", "httpsProxy", "ARC_PROXY_HTTPS")
-    certificate = node.field("certificate", "proxyCertificate", "proxyCert", "ARC_PROXY_CERTIFICATE")
+    url = node.field("httpsUrl", "proxyHttps", "ARC_PROXY_HTTPS", "httpsProxy")
+    certificate = node.field("certificate", "proxyCertificate", "ARC_PROXY_CERTIFICATE", "proxyCert")
     custom = node.field("isCustomCert")
     if not certificate.text and not certificate.open and (custom.on or custom.open):
         certificate = custom

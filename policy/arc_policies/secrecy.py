@@ -7,7 +7,7 @@ not happened a text is unmarked, and nobody can tell: a rule must then take neit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -40,19 +40,27 @@ def marking(read: _Reading) -> _Reading:
 
     @wraps(read)
     def reading(props: dict[str, Any], proxy_secrets: bool = False) -> dict[str, Any]:
-        return read(props if proxy_secrets else _marked(props, False), proxy_secrets)
+        if not proxy_secrets:
+            _mark(props, secret=False)
+        return read(props, proxy_secrets)
 
     return reading
 
 
-def _marked(value: Any, secret: bool) -> Any:
-    if isinstance(value, str):
-        return Marked(value, secret) if "@" in value and "://" in value else value
-    if isinstance(value, Mapping):
-        if value.get(deserialize.SPECIAL_SIG_KEY) == deserialize.SPECIAL_SECRET_SIG:
-            secret = True
-        return {key: _marked(item, secret) for key, item in value.items()}
-    return [_marked(item, secret) for item in value] if isinstance(value, list) else value
+def _mark(message: dict[str, Any] | list[Any], *, secret: bool) -> None:
+    # In place, and by exact types: every input of every resource comes by, for every policy.
+    if type(message) is dict:
+        secret = secret or message.get(deserialize.SPECIAL_SIG_KEY) == deserialize.SPECIAL_SECRET_SIG
+        items: Iterable[tuple[Any, Any]] = message.items()
+    else:
+        items = enumerate(message)
+    for key, item in items:
+        kind = type(item)
+        if kind is str:
+            if "@" in item and "://" in item:
+                message[key] = Marked(item, secret)
+        elif kind is dict or kind is list:
+            _mark(item, secret=secret)
 
 
 def mark_secrets() -> None:

@@ -99,7 +99,10 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     if program in _WRAPPERS:
         before = ["", *arguments]
         start = next((i for i, word in enumerate(arguments) if _runs(word) and before[i] not in _VALUED), None)
-        return [] if start is None else _run(arguments[start:], own, stdin, depth)
+        if start is None:
+            return []
+        own |= {pair[1]: pair[2] for word in arguments[:start] if (pair := _ASSIGNMENT.fullmatch(word))}
+        return _run(arguments[start:], own, stdin, depth)
     if program in SHELLS:
         script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
         return _calls(script, own, depth + 1) if script else []

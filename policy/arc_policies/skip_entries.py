@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from arcgateway.proxy import DOCUMENTED_MINIMUM, KEYWORDS, Network, ProxyUrl, bypasses, canonical, split
 
-from .names import THROUGH_PROXY
+from .names import THROUGH_PROXY, host_of
 from .proxies import Asked, Proxies, unescaped
 from .reading import UNKNOWN, Node
 from .shell import OPEN
@@ -20,6 +21,7 @@ _CIDR = re.compile(r"[0-9a-f:.]+/\d{1,3}")
 _NUMBERS = re.compile(r"[\d.*-]+")
 _PORT = re.compile(r"(?P<host>[^:]+|\[[0-9a-f:.]+\]):\d{1,5}")
 _SHOWN = 3
+_LAST_LABELS = frozenset(name.rpartition(".")[2] for name in THROUGH_PROXY)
 
 _PUBLIC4 = ipaddress.ip_network("0.0.0.0/0")
 _PUBLIC6 = ipaddress.ip_network("2000::/3")
@@ -110,8 +112,9 @@ def judge(word: str, words: Iterable[str], asked: Asked) -> Judged | None:
         return EVERY_HOST
     if entry in KEYWORDS:
         return _KEYWORD if entry == "arc" else None
-    met = [name for name in THROUGH_PROXY if _sends_round(entry, name)]
-    if met:
+    if network(entry) is not None:
+        return _judge_range(entry, asked)
+    if met := _sent_round(entry):
         return Judged(
             "endpoint",
             f"has an entry in the skip range that sends {_listed(met)} round the proxy",
@@ -119,8 +122,6 @@ def judge(word: str, words: Iterable[str], asked: Asked) -> Judged | None:
         )
     if "://" in entry:
         return _URL
-    if network(entry) is not None:
-        return _judge_range(entry, asked)
     if not _understood(entry, asked):
         return _DEAD
     if entry.startswith("*.") and asked is not Asked.PROJECT:
@@ -201,18 +202,20 @@ def _text(item: Node, asked: Asked) -> str:
     return item.text if asked is Asked.PROJECT else unescaped(item.text)
 
 
-def _sends_round(entry: str, pattern: str) -> bool:
-    """Whether an entry lets hosts of a published name or pattern go round the proxy."""
-    entry = entry.partition("://")[2].partition("/")[0] if "://" in entry else entry
-    entry = entry.removeprefix("*").rstrip(".")
-    host = pattern.replace("*", "x")
-    if not entry.strip("."):
-        return False
-    if bypasses(host, 443, (entry,)):
-        return True
+@lru_cache(maxsize=4096)
+def _sent_round(entry: str) -> tuple[str, ...]:
+    """The published names and patterns of which an entry sends hosts round the proxy."""
+    entry = host_of(entry).removeprefix("*").rstrip(".")
     port = _PORT.fullmatch(entry)
     name = port["host"] if port else entry
-    return pattern.startswith("*.") and name.endswith(pattern[1:])
+    if name.rpartition(".")[2] not in _LAST_LABELS:
+        return ()
+    return tuple(
+        pattern
+        for pattern in THROUGH_PROXY
+        if bypasses(pattern.replace("*", "x"), 443, (entry,))
+        or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+    )
 
 
 def _ends(needed: str, name: str) -> bool:
@@ -241,6 +244,6 @@ def _holds(wanted: Network, held: Iterable[Network]) -> bool:
     )
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = " and others" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from pulumi_policy.secret import Secret
@@ -10,7 +10,7 @@ from pulumi_policy.secret import Secret
 from arcgateway.proxy import canonical, complete
 
 from .commands import ARC_CHART, COMMANDS
-from .proxies import Asked, unescaped
+from .proxies import CLUSTER, Asked, unescaped
 from .reading import Node, fold, plain
 from .rule import Remedy
 from .settings import Settings, texts
@@ -40,10 +40,24 @@ def _chart(_: str, props: MutableMapping[str, Any], settings: Settings) -> bool:
     return _mend(shared, "noProxy", Asked.WHOLE, settings)
 
 
-def _under(mapping: MutableMapping[str, Any], name: str) -> MutableMapping[str, Any] | None:
-    """The mapping under a key, itself and no copy."""
+def _agents(_: str, props: MutableMapping[str, Any], settings: Settings) -> bool:
+    configurations = props.get(_spelt(props, "arcAgentryConfigurations"))
+    if not isinstance(configurations, Sequence) or isinstance(configurations, str):
+        return False
+    places = [
+        _under(configuration, kind)
+        for configuration in configurations
+        if isinstance(configuration, Mapping) and configuration.get("feature") == "proxy"
+        for kind in ("settings", "protectedSettings")
+    ]
+    mended = [_mend(place, "no_proxy", Asked.CHANGE, settings) for place in places if place and _set(place, "no_proxy")]
+    return any(mended)
+
+
+def _under(mapping: Mapping[str, Any], name: str) -> Any:
+    """The mapping under a key, itself and no copy; None where there is none."""
     below = mapping.get(_spelt(mapping, name))
-    return below if isinstance(below, Mapping) else None  # type: ignore[return-value]
+    return below if isinstance(below, Mapping) else None
 
 
 def _set(mapping: Mapping[str, Any], name: str) -> bool:
@@ -86,4 +100,5 @@ def _in_form(given: Any, whole: Iterable[str]) -> Any:
 REMEDIES = (
     Remedy("completes the skip range that the driver is told in a command's environment", _driver, COMMANDS),
     Remedy("completes `noProxy` among the values of Arc's chart", _chart, HELM),
+    Remedy("completes `no_proxy` in a connected cluster's `arcAgentryConfigurations`", _agents, frozenset({CLUSTER})),
 )

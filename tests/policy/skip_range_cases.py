@@ -217,6 +217,8 @@ ADVISED = [
     Case("unknown entry", PROXY, {"httpsUrl": URL, "skipRange": [".svc", UNKNOWN]}, "skipRange[1]"),
     Case("unknown, component", PROXY, {"httpsUrl": URL, "skip_range": UNKNOWN}, "skip_range"),
     Case("unknown variable", LOCAL, connect('"$SERVICES,.svc"'), "create", says="environment"),
+    Case("from a file", LOCAL, connect("@skip.txt"), "create"),
+    Case("client, by env", LOCAL, {"create": "env -u A NO_PROXY=.azure.com az connectedk8s list"}, "create"),
     Case("unknown variable alone", LOCAL, connect("$RANGE"), "create"),
     Case(
         "client",
@@ -224,7 +226,7 @@ ADVISED = [
         {"create": "az connectedk8s list", "environment": {"NO_PROXY": "10.9.8.7:6443"}},
         "environment.NO_PROXY",
     ),
-    Case("client, before", LOCAL, {"create": "no_proxy='*' az arcgateway list"}, "create", says="NO_PROXY".lower()),
+    Case("client, before", LOCAL, {"create": "no_proxy='*' az arcgateway list"}, "create", says="no_proxy"),
     Case("client, exported", LOCAL, {"create": "export NO_PROXY=.azure.com\naz connectedk8s list"}, "create"),
 ]
 
@@ -256,6 +258,11 @@ PASSED = [
     ),
     Case("change of something else", LOCAL, {"create": f"az connectedk8s update --proxy-https {URL} -n c"}),
     Case("no proxy", LOCAL, {"create": "az connectedk8s connect -n c --proxy-skip-range .svc"}),
+    Case(
+        "driver, the machine's own",
+        LOCAL,
+        {"create": "connect", "environment": {"ARC_PROXY_HTTPS": URL, "NO_PROXY": "*", "HTTPS_PROXY": "proxy:3128"}},
+    ),
     Case("other command", LOCAL, {"create": "az aks create --proxy-skip-range '*'", "environment": {"NO_PROXY": "*"}}),
     Case("talking about it", LOCAL, {"create": "echo az connectedk8s connect --proxy-skip-range '*'"}),
     Case("component completes", PROXY, {"httpsUrl": URL, "skipRange": ["10.96.0.0/12"]}),

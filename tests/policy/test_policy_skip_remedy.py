@@ -13,6 +13,7 @@ from test_policy_wire import secret, served
 
 LOCAL, RELEASE = "command:local:Command", "kubernetes:helm.sh/v3:Release"
 URL = "http://proxy.corp:3128"
+NATIVE = "azure-native:kubernetes:ConnectedCluster"
 WHOLE = "10.96.0.0/12,.corp,.svc,.svc.cluster.local,kubernetes.default.svc"
 
 
@@ -36,6 +37,11 @@ def remedied(resource_type: str, props: dict[str, Any], **config: Any) -> dict[s
 def driver(skip: object = None, **rest: object) -> dict[str, Any]:
     variables = {"ARC_PROXY_HTTPS": secret(URL), "ARC_GATEWAY_ID": UNKNOWN, **rest}
     return {"create": "connect", "environment": variables | ({} if skip is None else {"ARC_PROXY_SKIP_RANGE": skip})}
+
+
+def agents(kind: str, skip: object) -> dict[str, Any]:
+    other = {"feature": "monitoring", "settings": {"no_proxy": ".corp"}}
+    return {"arcAgentryConfigurations": [other, {"feature": "proxy", kind: {"https_proxy": URL, "no_proxy": skip}}]}
 
 
 def chart(skip: object, **rest: object) -> dict[str, Any]:
@@ -77,6 +83,12 @@ def test_completed_in_a_chart(given: object, whole: object) -> None:
     assert remedied(RELEASE, chart(given)) == chart(whole)
 
 
+@pytest.mark.parametrize("kind", ["settings", "protectedSettings"])
+def test_completed_for_the_agents(kind: str) -> None:
+    assert remedied(NATIVE, agents(kind, "10.96.0.0/12,.corp")) == agents(kind, WHOLE)
+    assert remedied(NATIVE, agents(kind, secret("10.96.0.0/12,.corp"))) == agents(kind, secret(WHOLE))
+
+
 def test_completed_by_the_configured_service_ranges() -> None:
     assert remedied(RELEASE, chart(".corp"), serviceRanges=["10.96.0.0/12"]) == chart(WHOLE)
 
@@ -93,6 +105,10 @@ def test_completed_by_the_configured_service_ranges() -> None:
         (LOCAL, {"create": "connect", "environment": {"ARC_GATEWAY_ID": "x"}}),
         (LOCAL, {"create": "connect", "environment": UNKNOWN}),
         (LOCAL, {"create": UNKNOWN}),
+        (NATIVE, agents("settings", WHOLE)),
+        (NATIVE, agents("settings", UNKNOWN)),
+        (NATIVE, {"arcAgentryConfigurations": [{"feature": "proxy", "settings": {}}, UNKNOWN]}),
+        (NATIVE, {"arcAgentryConfigurations": UNKNOWN}),
         (RELEASE, chart(WHOLE)),
         (RELEASE, chart([".corp", UNKNOWN])),
         (RELEASE, {**chart(".corp"), "chart": "other"}),
