@@ -36,6 +36,7 @@ class Asked(Enum):
     PROJECT = "this project's components and driver, which complete and tidy a skip range themselves"
     WHOLE = "a client that takes the settings as they are, all of them"
     CHANGE = "a client that keeps what is not given"
+    MACHINE = "the programs of the machine that runs a client, to which no word is a keyword"
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,13 @@ def _urls(subject: Subject, _: Settings) -> Iterator[Finding]:
     for one in proxies(subject):
         for url in (one.https, one.http):
             yield from _form(url, one.asked)
-            yield from _credentials(url, subject, doubtful=one.asked is not Asked.PROJECT)
         yield from _together(one)
+
+
+def _passwords(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for one in proxies(subject):
+        for url in (one.https, one.http):
+            yield from _credentials(url, subject, doubtful=one.asked is not Asked.PROJECT)
 
 
 def _form(url: Node, asked: Asked) -> Iterator[Finding]:
@@ -224,7 +229,17 @@ RULE = Rule(
             _urls,
             TOKENS,
             matches=is_component,
-            grades=("form", "contradiction", "plain", "doubtful", "half"),
+            grades=("form", "contradiction", "half"),
+        ),
+        Check(
+            "passwords",
+            "passwords in the same places, by whether the engine says that the text which holds them is secret; where "
+            "it says nothing (text within a template's JSON), it is advised, and our components, which make a secret "
+            "of it themselves, are left alone; a password that a variable of the machine gives is not seen",
+            _passwords,
+            TOKENS,
+            matches=is_component,
+            grades=("plain", "doubtful"),
         ),
         Check(
             "client",

@@ -110,7 +110,7 @@ def judge(word: str, words: Iterable[str], asked: Asked) -> Judged | None:
     entry = word.lower()
     if entry == EVERYTHING:
         return EVERY_HOST
-    if entry in KEYWORDS:
+    if entry in KEYWORDS and asked is not Asked.MACHINE:
         return _KEYWORD if entry == "arc" else None
     if network(entry) is not None:
         return _judge_range(entry, asked)

@@ -81,18 +81,24 @@ def _whole(one: Proxies, words: list[Node], settings: Settings) -> Iterator[Find
     # Without a proxy there is nothing to go round; and who keeps what is not given keeps the range that there is.
     if not (one.any if one.asked is Asked.WHOLE else words):
         return
-    place = one.skip if words else (one.https if one.https.value is not None else one.http)
     ranges = settings.get(SERVICE_RANGES)
     missing = lacking(known, ranges)
     if not words:
-        yield Finding(
-            "incomplete", place.path, "sets a proxy without a skip range, so that not even the cluster's own "
-            "traffic goes round it", f"Give a skip range with the service range and {', '.join(missing)}."
-        )  # fmt: skip
+        yield _absent(one, missing)
     elif missing:
-        yield Finding("incomplete", place.path, f"has a skip range without {_listed(missing)}", _COMPLETE)
+        yield Finding("incomplete", one.skip.path, f"has a skip range without {_listed(missing)}", _COMPLETE)
     elif not ranges and not has_range(known):
-        yield Finding("no-range", place.path, "has a skip range without any range of addresses", _SERVICE_RANGE)
+        yield Finding("no-range", one.skip.path, "has a skip range without any range of addresses", _SERVICE_RANGE)
+
+
+def _absent(one: Proxies, missing: list[str]) -> Finding:
+    mend = f"Give a skip range with the cluster's service range and {', '.join(missing)}."
+    url = next((url for url in (one.https, one.http) if url.text), None)
+    if url is None:
+        place = one.https if one.https.open else one.http
+        return Finding(OPEN, place.path, "may set a proxy, which is not known yet, without a skip range", mend)
+    problem = "sets a proxy without a skip range, so that not even the cluster's own traffic goes round it"
+    return Finding("incomplete", url.path, problem, mend)
 
 
 def _listed(missing: list[str]) -> str:
@@ -103,7 +109,7 @@ def _listed(missing: list[str]) -> str:
 def _client(subject: Subject, _: Settings) -> Iterator[Finding]:
     if subject.node.open:
         return
-    for finding in _entries(subject.node, entries(subject.node, Asked.WHOLE), Asked.WHOLE):
+    for finding in _entries(subject.node, entries(subject.node, Asked.MACHINE), Asked.MACHINE):
         problem = finding.problem if subject.form else f"is set for a client of Arc and {finding.problem}"
         yield Finding("client", finding.path, problem, finding.mend)
 

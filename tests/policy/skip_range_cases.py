@@ -231,6 +231,11 @@ ADVISED = [
 ]
 
 PASSED = [
+    Case(
+        "a host of that name, for other programs",
+        LOCAL,
+        {"create": "az connectedk8s list", "environment": {"NO_PROXY": "arc,localhost"}},
+    ),
     Case("whole", LOCAL, connect(WHOLE)),
     Case("whole, other order, blanks after commas", LOCAL, connect(f"'{', '.join(reversed(WHOLE.split(',')))},'")),
     Case("whole, escaped", LOCAL, connect(f"'{WHOLE}'".replace(",", "\\,"))),
