@@ -21,7 +21,11 @@ _CIDR = re.compile(r"[0-9a-f:.]+/\d{1,3}")
 _NUMBERS = re.compile(r"[\d.*-]+")
 _PORT = re.compile(r"(?P<host>[^:]+|\[[0-9a-f:.]+\]):\d{1,5}")
 _SHOWN = 3
-_LAST_LABELS = frozenset(name.rpartition(".")[2] for name in THROUGH_PROXY)
+
+#: A host of each published name, and, to pass over other entries quickly, what an entry that sends it round ends in.
+_HOSTS = {name: name.replace("*", "x") for name in THROUGH_PROXY}
+_ENDS = frozenset(".".join(host.split(".")[at:]) for host in _HOSTS.values() for at in range(host.count(".") + 1))
+_WITHIN = tuple(name[1:] for name in THROUGH_PROXY if name.startswith("*."))
 
 _PUBLIC4 = ipaddress.ip_network("0.0.0.0/0")
 _PUBLIC6 = ipaddress.ip_network("2000::/3")
@@ -150,6 +154,7 @@ def _understood(entry: str, asked: Asked) -> bool:
         return False
 
 
+@lru_cache(maxsize=16384)
 def network(entry: str) -> Network | None:
     """The addresses that an entry holds, for a range or an address."""
     try:
@@ -202,19 +207,17 @@ def _text(item: Node, asked: Asked) -> str:
     return item.text if asked is Asked.PROJECT else unescaped(item.text)
 
 
-@lru_cache(maxsize=4096)
 def _sent_round(entry: str) -> tuple[str, ...]:
     """The published names and patterns of which an entry sends hosts round the proxy."""
     entry = host_of(entry).removeprefix("*").rstrip(".")
     port = _PORT.fullmatch(entry)
     name = port["host"] if port else entry
-    if name.rpartition(".")[2] not in _LAST_LABELS:
+    if name.lstrip(".") not in _ENDS and not name.endswith(_WITHIN):
         return ()
     return tuple(
         pattern
-        for pattern in THROUGH_PROXY
-        if bypasses(pattern.replace("*", "x"), 443, (entry,))
-        or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+        for pattern, host in _HOSTS.items()
+        if bypasses(host, 443, (entry,)) or (pattern.startswith("*.") and name.endswith(pattern[1:]))
     )
 
 
