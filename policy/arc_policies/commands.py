@@ -218,6 +218,9 @@ def command_subjects(node: Node) -> list[Subject]:
     variables = {
         str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
     }
+    for variable in node.field("environmentVariables").each():
+        value = variable.field("value", "secureValue")
+        variables[variable.get("name").text] = OPEN if value.open else value.text
     for verb in ("create", "update", "delete", "scriptContent"):
         text = node.get(verb)
         if text.open:

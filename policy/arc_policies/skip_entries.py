@@ -25,7 +25,9 @@ _SHOWN = 3
 #: A host of each published name, and, to pass over other entries quickly, what an entry that sends it round ends in.
 _HOSTS = {name: name.replace("*", "x") for name in THROUGH_PROXY}
 _ENDS = frozenset(".".join(host.split(".")[at:]) for host in _HOSTS.values() for at in range(host.count(".") + 1))
-_WITHIN = tuple(name[1:] for name in THROUGH_PROXY if name.startswith("*."))
+#: Under these Azure has names of its customers too: a single one of them may go round the proxy.
+_CUSTOMERS = frozenset({"*.servicebus.windows.net"})
+_WITHIN = {name: name[1:] for name in THROUGH_PROXY if name.startswith("*.") and name not in _CUSTOMERS}
 
 _PUBLIC4 = ipaddress.ip_network("0.0.0.0/0")
 _PUBLIC6 = ipaddress.ip_network("2000::/3")
@@ -212,12 +214,12 @@ def _sent_round(entry: str) -> tuple[str, ...]:
     entry = host_of(entry).removeprefix("*").rstrip(".")
     port = _PORT.fullmatch(entry)
     name = port["host"] if port else entry
-    if name.lstrip(".") not in _ENDS and not name.endswith(_WITHIN):
+    if name.lstrip(".") not in _ENDS and not name.endswith(tuple(_WITHIN.values())):
         return ()
     return tuple(
         pattern
         for pattern, host in _HOSTS.items()
-        if bypasses(host, 443, (entry,)) or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+        if bypasses(host, 443, (entry,)) or (pattern in _WITHIN and name.endswith(_WITHIN[pattern]))
     )
 
 

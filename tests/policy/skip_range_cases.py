@@ -65,6 +65,16 @@ REFUSED = [
     Case("a required name with its port", LOCAL, connect(f"{WHOLE},login.microsoftonline.com:443"), "create"),
     Case("a required name as a URL", LOCAL, connect(f"{WHOLE},https://mcr.microsoft.com/v2"), "create", says="mcr."),
     Case("a top level domain", LOCAL, connect(f"{WHOLE},.com"), "create"),
+    Case("what the gateway carries, all of it", LOCAL, connect(f"{WHOLE},.servicebus.windows.net"), "create"),
+    Case(
+        "deployment script",
+        "azure-native:resources:AzureCliScript",
+        {
+            "scriptContent": 'az connectedk8s update --proxy-skip-range "$SKIP"',
+            "environmentVariables": [{"name": "SKIP", "value": "*"}, {"name": "X", "secureValue": UNKNOWN}],
+        },
+        "scriptContent",
+    ),
     Case("what the gateway carries", LOCAL, connect(f"{WHOLE},.dp.kubernetesconfiguration.azure.com"), "create"),
     Case("keyword", LOCAL, connect(f"{WHOLE},Arc"), "create", says="keyword Arc"),
     Case("keyword, other case, escaped", LOCAL, connect(f"'{WHOLE},ARC'".replace(",", "\\,")), "create"),
@@ -257,6 +267,7 @@ PASSED = [
     Case("port beside its host", LOCAL, connect(f"{WHOLE},10.9.8.7:6443,10.9.8.7")),
     Case("near names", LOCAL, connect(f"{WHOLE},.notazure.com,gw.arc.azure.com.corp.example,arc.corp,azure.corp")),
     Case("other port of Azure", LOCAL, connect(f"{WHOLE},mcr.microsoft.com.corp,.blob.core.windows.net")),
+    Case("a customer's name", LOCAL, connect(f"{WHOLE},orders.servicebus.windows.net,team.vault.azure.net")),
     Case("keyword of monitoring", LOCAL, connect(f"{WHOLE},Microsoft.AzureMonitor.Containers")),
     Case(
         "private ranges", LOCAL, connect(f"{WHOLE},172.16.0.0/12,192.168.0.0/16,fc00::/7,169.254.169.254,::1,localhost")
