@@ -80,6 +80,11 @@ _STAR = Judged(
     "has an entry in the skip range that begins with `*.`, which Go understands and Python and curl do not",
     "Write .suffix in place of *.suffix, which all understand.",
 )
+_DOT = Judged(
+    "unlike",
+    "has an entry in the skip range that ends in a dot, which most programs do not match",
+    "Leave the last dot out.",
+)
 _WITH_PORT = Judged(
     "unlike",
     "has an entry in the skip range with a port, which some programs (curl, Python's requests) do not match",
@@ -129,7 +134,8 @@ def judge(word: str, words: Iterable[str], asked: Asked) -> Judged | None:
     if "://" in entry:
         return _URL
     if not _understood(entry, asked):
-        return _DEAD
+        dotted = asked is not Asked.PROJECT and entry.endswith(".") and _understood(entry[:-1], asked)
+        return _DOT if dotted and not _NUMBERS.fullmatch(entry) else _DEAD
     if entry.startswith("*.") and asked is not Asked.PROJECT:
         return _STAR
     port = _PORT.fullmatch(entry)

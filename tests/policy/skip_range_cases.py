@@ -114,6 +114,12 @@ REFUSED = [
         {"create": f"New-AzConnectedKubernetes -HttpsProxy {URL} -NoProxy '*'", "interpreter": ["pwsh", "-Command"]},
         "create",
     ),
+    Case(
+        "PowerShell, variable",
+        LOCAL,
+        {"create": "pwsh -c 'Set-AzConnectedKubernetes -NoProxy $env:SKIP'", "environment": {"SKIP": ".svc"}},
+        "create",
+    ),
     Case("PowerShell, change", LOCAL, {"create": "pwsh -c 'Set-AzConnectedKubernetes -NoProxy:.svc'"}, "create"),
     Case(
         "helm",
@@ -221,6 +227,7 @@ ADVISED = [
     Case("port", LOCAL, connect(f"{WHOLE},10.9.8.7:6443"), "create", says="requests"),
     Case("port of a name", RELEASE, chart({"global": {"noProxy": f"{WHOLE},api.corp:6443"}}), "values.global.noProxy"),
     Case("port, component", PROXY, {"httpsUrl": URL, "skipRange": ["10.9.8.7:6443"]}, "skipRange[0]"),
+    Case("last dot", LOCAL, connect(f"{WHOLE},registry.corp."), "create"),
     Case("wide", LOCAL, connect(f"{WHOLE},64.0.0.0/3"), "create", says="wide"),
     Case("the proxy's host", LOCAL, connect(f"{WHOLE},proxy.corp"), "create", says="own host"),
     Case("unknown", RELEASE, chart({"global": {"httpsProxy": URL, "noProxy": UNKNOWN}}), "values.global.noProxy"),
@@ -237,6 +244,17 @@ ADVISED = [
         "environment.NO_PROXY",
     ),
     Case("client, before", LOCAL, {"create": "no_proxy='*' az arcgateway list"}, "create", says="no_proxy"),
+    Case(
+        "client, PowerShell",
+        LOCAL,
+        {
+            "create": "$Env:NO_PROXY = '10.9.8.7:6443'\n"
+            f"New-AzConnectedKubernetes -HttpsProxy {URL} -NoProxy '{WHOLE}'",
+            "interpreter": ["pwsh", "-Command"],
+        },
+        "create",
+        says="with NO_PROXY",
+    ),
     Case("client, exported", LOCAL, {"create": "export NO_PROXY=.azure.com\naz connectedk8s list"}, "create"),
 ]
 
