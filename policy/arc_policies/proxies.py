@@ -71,7 +71,10 @@ def proxies(subject: Subject) -> Iterator[Proxies]:
     """Every place in a subject that sets a proxy or a skip range."""
     if subject.token == CLUSTER:
         for feature in subject.node.field("arcAgentryConfigurations").each():
-            if feature.get("feature").text.lower() == "proxy":
+            name = feature.get("feature")
+            if feature.open:
+                yield from _at(feature, Asked.CHANGE)
+            elif name.open or name.text.lower() == "proxy":
                 for place in (feature.get("settings"), feature.get("protectedSettings")):
                     yield from _at(place, Asked.CHANGE)
     elif subject.token == DRIVER_PROXY:

@@ -33,7 +33,9 @@ def grade(settings: Settings, *, passes_gateway: bool = False) -> str:
 
 def _settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
     for node in subject.node.walk():
-        if isinstance(node.value, dict) or (node.open and node == subject.node):
+        if node.open and node == subject.node:
+            yield _open(node)
+        elif isinstance(node.value, dict):
             yield from _switch(node.get("terminatesTls"), settings)
             yield from _certificate(node, settings)
 
@@ -72,13 +74,16 @@ def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
             f"{_THROUGH}; nothing is to be done where the certificate is the proxy's own.",
         )
     elif (certificate.open and scheme == "http") or (url.open and (given or certificate.open)):
-        place = certificate if certificate.open else url
-        yield Finding(
-            OPEN,
-            place.path,
-            "is not known yet, so that a certificate together with an http:// proxy cannot be ruled out",
-            f"{_THROUGH}, or leave the certificate out.",
-        )
+        yield _open(certificate if certificate.open else url)
+
+
+def _open(place: Node) -> Finding:
+    return Finding(
+        OPEN,
+        place.path,
+        "is not known yet, so that a certificate together with an http:// proxy cannot be ruled out",
+        f"{_THROUGH}, or leave the certificate out.",
+    )
 
 
 CHECKS = (
