@@ -151,14 +151,16 @@ def _proxy(args: _Arguments) -> Value:
     def first(parameter: str, setting: str, *options: _Option) -> Value:
         given = args.value(*options)
         given = args.parameter(parameter) if given is None else given
-        given = configured.get(f"proxy.{setting}") if given is None else given
+        return configured.get(f"proxy.{setting}") if given is None else given
+
+    def content(given: Value) -> Value:
         # `az` reads a value that begins so from a file.
         return UNKNOWN if isinstance(given, str) and given.startswith("@") else given
 
     return {
-        "httpsUrl": first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https")),
-        "httpUrl": first("HttpProxy", "http_proxy", ("--proxy-http", "--proxy-http")),
-        "skipRange": first("NoProxy", "no_proxy", ("--proxy-skip-range", "--proxy-s")),
+        "httpsUrl": content(first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https"))),
+        "httpUrl": content(first("HttpProxy", "http_proxy", ("--proxy-http", "--proxy-http"))),
+        "skipRange": content(first("NoProxy", "no_proxy", ("--proxy-skip-range", "--proxy-s"))),
         "certificate": first(
             "ProxyCert", "proxy_cert", ("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c")
         ),

@@ -81,6 +81,12 @@ REFUSED = [
         "create",
     ),
     Case(
+        "certificate, az, from a file",
+        LOCAL,
+        {"create": "az connectedk8s update --proxy-https http://p:3128 --proxy-cert @ca.pem"},
+        "create",
+    ),
+    Case(
         "certificate, chart",
         RELEASE,
         {
