@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from . import shell
-from .arc_chart import AGENTS, CLOUD, helm_subjects, put, version_in
+from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, put, version_in
 from .az_values import elsewhere, items, pairs, stated
 from .cloud_calls import CLOUD_VARIABLES, told
 from .reading import UNKNOWN, Node, Value
@@ -30,7 +30,18 @@ TEXT = "text:command"
 OPEN_TEXT = "open:command"
 WORDS = "text:words"
 
-PROXY = "arc-gateway:index:proxysettings"
+#: Proxy settings, by who is told them: the driver in its environment, `az connectedk8s connect` and `update` (and their
+#: twins in PowerShell), Arc's chart.
+DRIVER_PROXY = "proxy:driver"
+CONNECT_PROXY = "proxy:connect"
+UPDATE_PROXY = "proxy:update"
+CHART_PROXY = "proxy:chart"
+PROXIES = frozenset({DRIVER_PROXY, CONNECT_PROXY, UPDATE_PROXY, CHART_PROXY})
+
+#: One proxy variable of the environment in which a client of Arc runs; the last part of the token is the variable.
+CLIENT_VARIABLE = "variable:"
+CLIENT_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
@@ -44,6 +55,7 @@ _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 #: Programs that do nothing but intercept TLS.
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
+_HELM_SETS = frozenset({"--set", "--set-string"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 
 #: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
@@ -97,6 +109,19 @@ class _Arguments:
                 found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
                 return UNKNOWN if found.strip() == OPEN else found
         return None
+
+    def settings(self, *options: _Option) -> Mapping[str, Value]:
+        """The `KEY=VALUE` words after options that take several of them and may come more than once."""
+        found: dict[str, Value] = {}
+        taking = False
+        for word in self.options:
+            name, equals, value = word.partition("=")
+            if word.startswith("-"):
+                taking = any(full.startswith(name) and len(name) >= len(short) for full, short in options)
+                name, equals, value = value.partition("=") if equals else ("", "", "")
+            if taking and equals:
+                found[name.lower()] = UNKNOWN if value.strip() == OPEN else value
+        return found
 
 
 def _split(word: str, options: tuple[_Option, ...]) -> tuple[str, str, str]:
@@ -198,12 +223,33 @@ def _nothing(_: _Arguments) -> Value:
     return {}
 
 
+_CONFIGURATION: tuple[_Option, ...] = (
+    ("--configuration-settings", "--configuration-s"),
+    ("--configuration-protected-settings", "--configuration-p"),
+    ("--config-protected-settings", "--config-p"),
+    ("--config", "--config"),
+)
+
+
 def _proxy(args: _Arguments) -> Value:
-    https = args.value(("--proxy-https", "--proxy-https"))
-    certificate = args.value(("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c"))
+    configured = args.settings(*_CONFIGURATION)
+
+    def first(parameter: str, setting: str, *options: _Option) -> Value:
+        given = args.value(*options)
+        given = args.parameter(parameter) if given is None else given
+        return configured.get(f"proxy.{setting}") if given is None else given
+
+    def content(given: Value) -> Value:
+        # `az` reads a value that begins so from a file.
+        return UNKNOWN if isinstance(given, str) and given.startswith("@") else given
+
     return {
-        "httpsUrl": args.parameter("HttpsProxy") if https is None else https,
-        "certificate": args.parameter("ProxyCert") if certificate is None else certificate,
+        "httpsUrl": content(first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https"))),
+        "httpUrl": content(first("HttpProxy", "http_proxy", ("--proxy-http", "--proxy-http"))),
+        "skipRange": content(first("NoProxy", "no_proxy", ("--proxy-skip-range", "--proxy-s"))),
+        "certificate": first(
+            "ProxyCert", "proxy_cert", ("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c")
+        ),
     }
 
 
@@ -238,7 +284,8 @@ _AZ: tuple[_Row, ...] = (
     (r"connectedmachine gateway create", GATEWAY, _gateway),
     (r"connectedmachine gateway update", GATEWAY_UPDATE, _gateway),
     (r"connectedk8s (connect|update|upgrade)", _CLUSTER, _cluster),
-    (r"connectedk8s (connect|update)", PROXY, _proxy),
+    (r"connectedk8s connect", CONNECT_PROXY, _proxy),
+    (r"connectedk8s update", UPDATE_PROXY, _proxy),
     (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": _location(args)}),
     (r"cloud set", CLOUD, _cloud),
     (r"config set", CLOUD, _cloud_setting),
@@ -265,8 +312,8 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "login-azaccount": ((CLOUD, _cloud),),
     "add-azaccount": ((CLOUD, _cloud),),
     "azcmagent": ((CLOUD, _server_cloud),),
-    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
-    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
+    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (CONNECT_PROXY, _proxy)),
+    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (UPDATE_PROXY, _proxy)),
 }
 
 
@@ -297,8 +344,15 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
             made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
-    subjects = [subject for call in made for subject in _call_subjects(call, text)]
-    subjects += [subject for call in made for subject in told(call, text, variables)]
+    subjects = [
+        subject
+        for call in made
+        for subject in (
+            *_call_subjects(call, text),
+            *_client_variables(call, text, node.get("environment")),
+            *told(call, text, variables),
+        )
+    ]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
@@ -328,12 +382,29 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
         if inner is not None:
             return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
         installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
-        return [_words(call, text), *installs]
+        return [_words(call, text), *_chart_settings(call, text), *installs]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
         return []
     return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _chart_settings(call: Call, text: Node) -> list[Subject]:
+    """The proxy settings that a call of helm gives to Arc's own chart, by `--set` and its like."""
+    if call.program != "helm" or not any(map(is_arc_chart, call.arguments)):
+        return []
+    values: dict[str, Value] = {}
+    for before, word in pairwise(("", *call.arguments)):
+        option, equals, given = word.partition("=")
+        given = word if before in _HELM_SETS else given if equals and option in _HELM_SETS else ""
+        for pair in re.split(r"(?<!\\),", given):
+            key, equals, value = pair.partition("=")
+            if equals:
+                values[key.strip().removeprefix("global.")] = UNKNOWN if value.strip() == OPEN else value
+    keeps = any(word.startswith(("--reuse-values", "--reset-then-reuse-values")) for word in call.arguments)
+    token = UPDATE_PROXY if keeps else CHART_PROXY
+    return [Subject(token, Node(values), text.path, "runs `helm` with Arc's chart, which")]
 
 
 def _words(call: Call, text: Node) -> Subject:
@@ -403,13 +474,30 @@ def _resource_body(args: _Arguments) -> dict[str, Value]:
     return body
 
 
+def _client_variables(call: Call, text: Node, environment: Node) -> list[Subject]:
+    """The proxy variables that a call of Arc's own commands runs with, each at the place that sets it."""
+    if call.program not in _CMDLETS and not (
+        call.program == "az" and re.match(r"(?:connectedk8s|arcgateway)\b", _groups(call.arguments))
+    ):
+        return []
+    found: list[Subject] = []
+    for name in CLIENT_VARIABLES:
+        value = call.variables.get(name)
+        if value is None:
+            continue
+        given = environment.get(name)
+        outside = given.path[-1] == name and value == (OPEN if given.open else given.text)
+        place = given if outside else Node(UNKNOWN if value.strip() == OPEN else value, text.path)
+        form = "" if outside else f"runs a client of Arc with {name}, which"
+        found.append(Subject(f"{CLIENT_VARIABLE}{name.lower()}", place, None, form))
+    return found
+
+
 def _driver_settings(environment: Node) -> list[Subject]:
     """What the environment of a command says: the driver's settings, and those of clients of Azure."""
     found: list[Subject] = []
-    https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
-    if https.value is not None and certificate.value is not None:
-        body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
-        found.append(Subject(PROXY, Node(body), certificate.path))
+    if any(str(child.path[-1]).startswith("ARC_PROXY_") for child in environment.children()):
+        found.append(Subject(DRIVER_PROXY, environment))
     for name, (token, key) in _SETTINGS.items():
         place = environment.get(name)
         if place.value is not None:

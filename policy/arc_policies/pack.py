@@ -21,9 +21,10 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from . import agent_version, gateway_shape, private_endpoints, public_cloud, tls_proxies
+from . import agent_version, gateway_shape, private_endpoints, proxy_urls, public_cloud, skip_ranges, tls_proxies
 from .exemptions import Ledger
 from .rule import DOCS, Finding, Level, Rule, findings, stack_findings
+from .secrecy import mark_secrets
 from .settings import COMMON, Option, Settings, check_pack_settings, pack_settings, schema_of
 from .tokens import Resource, normalise
 
@@ -31,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     private_endpoints.RULE,
     tls_proxies.RULE,
     public_cloud.RULE,
+    skip_ranges.RULE,
+    proxy_urls.RULE,
     agent_version.RULE,
     gateway_shape.RULE,
 )
@@ -170,6 +173,7 @@ def _advice(rules: tuple[Rule, ...]) -> Iterable[Policy]:
 
 
 check_pack_settings(options_of(RULES))
+mark_secrets()
 
 POLICIES: list[Policy] = [
     *(policy for rule in RULES for policy in _policies_of(rule)),

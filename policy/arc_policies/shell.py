@@ -23,6 +23,9 @@ _LONGEST = 400_000
 _DEEPEST = 12
 _CONTINUATION = re.compile(r"\\\r?\n|[`^][ \t]*\r?\n")
 _VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+)", re.ASCII)
+#: PowerShell's variables of the environment: where one is read, and where one is set.
+_ENVIRONMENT = re.compile(r"env:(\w+)(?!\w|\s*=)|\{env:(\w+)\}", re.ASCII | re.IGNORECASE)
+_SETTING = re.compile(f"{OPEN}:(\\w+)(?:=(.*))?", re.ASCII | re.DOTALL)
 _WHOLE_ARRAY = re.compile(r'"\$\{(\w+)\[@\]\}"', re.ASCII)
 _ASSIGNMENT = re.compile(r"(\w+)\+?=(.*)", re.ASCII | re.DOTALL)
 
@@ -81,9 +84,8 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
         words = words[1:]
-    if len(words) == 3 and words[1] == "=" and words[0].startswith(f"{OPEN}:"):
-        # PowerShell's `$env:NAME = VALUE`.
-        variables[words[0][2:]] = words[2]
+    if words and (setting := _SETTING.fullmatch(words[0])) and (setting[2] is not None or words[1:2] == ["="]):
+        variables[setting[1]] = " ".join(words[2:]) if setting[2] is None else setting[2]
         return []
     if len(words) > 2 and words[1] == "=":
         # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
@@ -105,7 +107,10 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     if program in _WRAPPERS:
         before = ["", *arguments]
         start = next((i for i, word in enumerate(arguments) if _runs(word) and before[i] not in _VALUED), None)
-        return [] if start is None else _run(arguments[start:], own, stdin, depth)
+        if start is None:
+            return []
+        own |= {pair[1]: pair[2] for word in arguments[:start] if (pair := _ASSIGNMENT.fullmatch(word))}
+        return _run(arguments[start:], own, stdin, depth)
     if program in SHELLS:
         script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
         return _calls(script, own, depth + 1) if script else []
@@ -235,6 +240,10 @@ class _Lexer:
             self.at += 1
             self.nested += _calls(self._until_closed(), self.variables, self.depth + 1)
             return OPEN
+        environment = _ENVIRONMENT.match(self.text, self.at)
+        if environment:
+            self.at = environment.end()
+            return self.variables.get(environment[1] or environment[2], OPEN)
         found = _VARIABLE.match(self.text, self.at)
         if not found:
             return OPEN

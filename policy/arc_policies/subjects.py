@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .arc_chart import release_subjects
-from .commands import COMMANDS, GATEWAY, GATEWAY_UPDATE, PROXY, command_subjects
+from .arc_chart import is_arc_chart, release_subjects
+from .commands import CHART_PROXY, COMMANDS, GATEWAY, GATEWAY_UPDATE, command_subjects
 from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
 from .tokens import Resource, Subject, from_arm, normalise
@@ -104,11 +104,6 @@ def _bridged(token: str, node: Node) -> list[Subject]:
 
 def _arc_chart(node: Node) -> list[Subject]:
     """The proxy settings among the values of Arc's own chart."""
-    if "azure-arc-k8sagents" not in node.get("chart").text.lower():
+    if not is_arc_chart(node.get("chart").text):
         return []
-    values = node.get("values", "global")
-    body: Value = {
-        "httpsUrl": values.get("httpsProxy").value,
-        "certificate": values.get("proxyCert").value or values.get("isCustomCert").value,
-    }
-    return [Subject(PROXY, Node(body), values.path)]
+    return [Subject(CHART_PROXY, node.get("values", "global"))]

@@ -38,6 +38,19 @@ if says("elsewhere"):
 pulumi.ComponentResource("arc-gateway:index:ConnectedCluster", "east", cluster)
 """
 
+PROXIES = """\
+import pulumi
+
+says = pulumi.Config().get_bool
+address = "http://user:hunter2-canary@proxy:3128"
+secret = pulumi.Output.secret(address)
+proxy = {"httpsUrl": address if says("plain") else secret, "skipRange": ["*"] if says("all") else [".svc"]}
+pulumi.ComponentResource("arc-gateway:index:ProxySettings", "corporate", proxy)
+variables = {"ARC_PROXY_HTTPS": secret, "ARC_PROXY_SKIP_RANGE": pulumi.Output.secret(".range-canary")}
+driver = {"create": "connect", "environment": variables}
+pulumi.ComponentResource("command:local:Command", "driver", driver)
+"""
+
 Pulumi = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -121,3 +134,24 @@ def test_the_engine_refuses_gateways_and_agents_that_azure_would(pulumi: Pulumi)
         )
         assert stopped.returncode != 0
         assert all(text in stopped.stdout for text in texts)
+
+
+def test_the_engine_tells_passwords_from_secrets_and_keeps_what_is_completed_secret(
+    pulumi: Pulumi, tmp_path: Path
+) -> None:
+    (tmp_path / "program/__main__.py").write_text(PROXIES)
+    levels = tmp_path / "levels.json"
+    levels.write_text('{"skip-range": "remediate"}')
+    pack = ("--policy-pack", str(PROJECT / "policy"), "--policy-pack-config", str(levels))
+    refused = pulumi("preview", *pack, "-c", "plain=true", "-c", "all=true")
+    assert refused.returncode != 0
+    assert "corporate (arc-gateway:index:ProxySettings), property httpsUrl, has a proxy URL whose" in refused.stdout
+    assert "corporate (arc-gateway:index:ProxySettings), property skipRange[0], has an entry" in refused.stdout
+
+    mended = pulumi("up", "--yes", "--skip-preview", *pack, "-c", "plain=false", "-c", "all=false")
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert "[remediate]  skip-range" in mended.stdout
+    shown = pulumi("stack", "export", "--show-secrets")
+    assert ".range-canary,.svc,.svc.cluster.local,kubernetes.default.svc" in shown.stdout
+    assert "range-canary" not in pulumi("stack", "export").stdout
+    assert "canary" not in refused.stdout + refused.stderr + mended.stdout + mended.stderr
