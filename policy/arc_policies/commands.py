@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from . import shell
-from .reading import UNKNOWN, Node, Value
+from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
-from .tokens import Subject, arm_type_of_id, from_arm
+from .tokens import Subject, arm_type_of_id, from_arm, subscription_of_id
 
 COMMANDS = frozenset(
     {
@@ -29,6 +30,7 @@ WORDS = "text:words"
 PROXY = "arc-gateway:index:proxysettings"
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
+_CONNECTION = f"{_NET}virtualnetworkgatewayconnection"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
 
@@ -62,6 +64,19 @@ class _Arguments:
                 following = self.words[index + 1] if index + 1 < len(self.words) else "-"
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
+        return found
+
+    def following(self, *options: _Option) -> list[Value] | None:
+        """All words after an option of many values; None when absent."""
+        found: list[Value] | None = None
+        for word in self.words:
+            name, equals, value = word.partition("=")
+            if word.startswith("-"):
+                hit = any(full.startswith(name) and len(name) >= len(short) for full, short in options)
+                found = ([value] if equals else []) if hit else found
+                collecting = hit
+            elif found is not None and collecting:
+                found.append(UNKNOWN if word.strip() == OPEN else word)
         return found
 
     def parameter(self, name: str) -> Value:
@@ -118,6 +133,78 @@ def _proxy(args: _Arguments) -> Value:
     }
 
 
+_PEERING_TYPE: _Option = ("--peering-type", "--peering-t")
+_CLIENTS: tuple[_Option, ...] = (
+    *(("--address-prefixes", "--address-p"), ("--client-protocol", "--client-p"), ("--vpn-auth-type", "--vpn-a")),
+    *(("--root-cert-data", "--root-cert-d"), ("--aad-tenant", "--aad-t"), ("--radius-server", "--radius-server")),
+)
+_CLIENT_PARAMETERS = (
+    *("VpnClientAddressPool", "VpnClientProtocol", "VpnClientRootCertificates", "VpnAuthenticationType"),
+    *("AadTenantUri", "RadiusServerAddress"),
+)
+#: What tells the type of `az network vpn-connection create`: the far end.
+_FAR_ENDS: tuple[tuple[_Option, str], ...] = (
+    (("--express-route-circuit2", "--express-route-c"), "ExpressRoute"),
+    (("--local-gateway2", "--local"), "IPsec"),
+    (("--vnet-gateway2", "--vnet-gateway2"), "Vnet2Vnet"),
+)
+
+
+def _circuit(args: _Arguments) -> Value:
+    kind = args.value(_PEERING_TYPE)
+    return {"peeringType": args.parameter("PeeringType") if kind is None else kind}
+
+
+def _vnet_gateway(args: _Arguments) -> Value:
+    kind, routing = args.value(("--gateway-type", "--gateway-t")), args.value(("--vpn-type", "--vpn-t"))
+    clients = [value for name in _CLIENT_PARAMETERS if (value := args.parameter(name)) is not None]
+    client = args.value(*_CLIENTS)
+    site = args.value(("--gateway-default-site", "--gateway-d"))
+    return {
+        "gatewayType": args.parameter("GatewayType") if kind is None else kind,
+        "vpnType": args.parameter("VpnType") if routing is None else routing,
+        "vpnClientConfiguration": None if client is None and not clients else "given",
+        "gatewayDefaultSite": args.parameter("GatewayDefaultSite") if site is None else site,
+    }
+
+
+def _vnet_connection(args: _Arguments) -> Value:
+    ends = [kind for option, kind in _FAR_ENDS if args.value(option) is not None]
+    return {"connectionType": ends[0] if ends else args.parameter("ConnectionType")}
+
+
+def _route(args: _Arguments) -> Value:
+    hop, prefix = args.value(("--next-hop-type", "--next-hop-t")), args.value(("--address-prefix", "--address-p"))
+    return {
+        "nextHopType": args.parameter("NextHopType") if hop is None else hop,
+        "addressPrefix": args.parameter("AddressPrefix") if prefix is None else prefix,
+    }
+
+
+def _filter_rule(args: _Arguments) -> Value:
+    access, communities = args.value(("--access", "--a")), args.following(("--communities", "--c"))
+    return {
+        "access": args.parameter("Access") if access is None else access,
+        "communities": [args.parameter("CommunityList")] if communities is None else communities,
+    }
+
+
+def _arc_gateway(args: _Arguments) -> Value:
+    name = args.value(*_NAME, ("--gateway-name", "--gateway-n"))
+    group = args.value(("--resource-group", "--resource-g"), ("-g", "-g"))
+    return {
+        "name": args.parameter("Name") if name is None else name,
+        "resourceGroup": args.parameter("ResourceGroupName") if group is None else group,
+        "subscriptionId": _subscription(args),
+    }
+
+
+def _subscription(args: _Arguments) -> Value:
+    given = args.value(_SUBSCRIPTION)
+    return args.parameter("SubscriptionId") if given is None else given
+
+
+_SUBSCRIPTION: _Option = ("--subscription", "--subs")
 _NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
 _ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
@@ -139,6 +226,18 @@ _AZ: tuple[_Row, ...] = (
     (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
     (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
+    (r"network express-route (?:[\w-]+ )*(?:create|update|add)", f"{_NET}expressroutecircuit", _circuit),
+    (r"network cross-connection (?:[\w-]+ )*(?:create|update)", f"{_NET}expressroutecrossconnectionpeering", _circuit),
+    (r"network vnet-gateway create", f"{_NET}virtualnetworkgateway", _vnet_gateway),
+    (r"network vpn-connection (?:[\w-]+ )*(?:create|update|add)", _CONNECTION, _vnet_connection),
+    (r"network local-gateway (?:create|update)", f"{_NET}localnetworkgateway", _nothing),
+    (r"network vpn-gateway (?:[\w-]+ )*(?:create|update|add)", f"{_NET}vpngateway", _nothing),
+    (r"network vpn-site (?:[\w-]+ )*(?:create|update|add)", f"{_NET}vpnsite", _nothing),
+    (r"network route-filter rule (?:create|update)", f"{_NET}routefilterrule", _filter_rule),
+    (r"network route-table route (?:create|update)", f"{_NET}route", _route),
+    (r"vmware authorization create", "azure-native:avs:authorization", _nothing),
+    (r"vmware global-reach-connection create", "azure-native:avs:globalreachconnection", _nothing),
+    (r"arcgateway create", f"{_ARC}gateway", _arc_gateway),
     (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", _nothing),
     (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", _nothing),
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
@@ -158,10 +257,35 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
+    "new-azvirtualnetworkgateway": ((f"{_NET}virtualnetworkgateway", _vnet_gateway),),
+    "new-azvirtualnetworkgatewayconnection": ((_CONNECTION, _vnet_connection),),
+    **{
+        f"{verb}-az{kind}": ((f"{_NET}{kind}", _nothing),)
+        for kind in ("localnetworkgateway", "vpngateway", "vpnsite", "vpnconnection")
+        for verb in ("new", "set", "update")
+    },
+    "new-azroutefilterruleconfig": ((f"{_NET}routefilterrule", _filter_rule),),
+    "add-azroutefilterruleconfig": ((f"{_NET}routefilterrule", _filter_rule),),
+    "new-azrouteconfig": ((f"{_NET}route", _route),),
+    "add-azrouteconfig": ((f"{_NET}route", _route),),
+    "new-azvmwareauthorization": (("azure-native:avs:authorization", _nothing),),
+    "new-azvmwareglobalreachconnection": (("azure-native:avs:globalreachconnection", _nothing),),
+    "new-azarcgateway": ((f"{_ARC}gateway", _arc_gateway),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
 }
+
+
+#: All of ExpressRoute but the letter that a provider is shown.
+_EXPRESS_ROUTE_CMDLET = re.compile(r"(?:new|add|set|update)-azexpressroute(?!portloa)\w+")
+
+
+def _cmdlet_rows(program: str) -> tuple[tuple[str, Callable[[_Arguments], Value]], ...]:
+    name = program.replace("-azurerm", "-az")
+    if _EXPRESS_ROUTE_CMDLET.fullmatch(name):
+        return ((f"{_NET}expressroutecircuit", _circuit),)
+    return _CMDLETS.get(name, ())
 
 
 def command_subjects(node: Node) -> list[Subject]:
@@ -189,9 +313,34 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
             made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
-    subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, text)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+
+
+#: What sets the subscription of the calls after it: `az account set` and PowerShell's twins.
+_CONTEXTS = frozenset({"set-azcontext", "select-azcontext", "select-azsubscription"})
+_CONTEXT_NAMES = ("SubscriptionId", "Subscription", "SubscriptionName")
+
+
+def _in_subscriptions(made: list[Call]) -> Iterator[Call]:
+    """The calls, each told the subscription that one before it has set; the words are the call's own first."""
+    current: Value = None
+    for call in made:
+        words = _Arguments(call.arguments)
+        if call.program == "az" and _groups(call.arguments) == "account set":
+            current = words.value(_SUBSCRIPTION, ("--name", "--n"), ("-s", "-s"), ("-n", "-n"))
+        elif call.program in _CONTEXTS:
+            current = next((v for n in _CONTEXT_NAMES if (v := words.parameter(n)) is not None), UNKNOWN)
+        else:
+            yield call if current is None else replace(call, arguments=_told(call, current))
+
+
+def _told(call: Call, subscription: Value) -> tuple[str, ...]:
+    value = subscription if isinstance(subscription, str) else OPEN
+    if call.program == "az":
+        return (f"--subscription={value}", *call.arguments)
+    return (*call.arguments, f"-SubscriptionId:{value}") if "-az" in call.program else call.arguments
 
 
 def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
@@ -210,8 +359,8 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
             return [Subject(OPEN_TEXT, text)]
         rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
         rows += _generic(groups, arguments)
-    elif call.program in _CMDLETS:
-        rows = [(token, body, call.program) for token, body in _CMDLETS[call.program]]
+    elif cmdlet := _cmdlet_rows(call.program):
+        rows = [(token, body, call.program) for token, body in cmdlet]
     elif call.program in _CONTAINER_PROGRAMS:
         if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
             return []
@@ -251,6 +400,7 @@ def _groups(words: tuple[str, ...]) -> str:
 
 def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
     """`az resource create` and `az rest` of a type that an id or an address tells."""
+    method: Value = None
     if groups in {"resource create", "resource update"}:
         kind = args.value(("--resource-type", "--resource-t"))
         namespace = args.value(("--namespace", "--names"))
@@ -271,9 +421,22 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
         return []
     last = identity if isinstance(identity, str) else args.value(*_NAME)
     name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    body: Value = {"name": name, "properties": properties}
+    own = subscription_of_id(identity) if isinstance(identity, str) else ""
+    body: Value = {
+        "name": name,
+        "subscriptionId": own or args.value(_SUBSCRIPTION),
+        "existing": "update" in groups or (isinstance(method, str) and method.lower() == "patch"),
+        "properties": _properties(args),
+    }
     return [(from_arm(kind), lambda _: body, f"az {groups}")]
+
+
+def _properties(args: _Arguments) -> Value:
+    """The properties of `az resource create --properties` and `az rest --body`; UNKNOWN where a file holds them."""
+    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
+    read = Node(from_json(given) if isinstance(given, str) and given else given)
+    inner = read.get("properties")
+    return read.value if inner.value is None else inner.value
 
 
 def _driver_settings(environment: Node) -> list[Subject]:

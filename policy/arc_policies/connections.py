@@ -1,0 +1,325 @@
+"""Rule `no-expressroute-or-vpn`: an Arc gateway is reached over the internet, not over a private line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from .commands import TEXT
+from .names import REQUIRED, meets
+from .reading import Node
+from .rule import OPEN, Check, Finding, Grade, Level, Rule
+from .settings import Settings
+from .subjects import FOREIGN
+from .tokens import Subject
+
+_NET = "azure-native:network:"
+
+#: What is ExpressRoute or site-to-site VPN by its type alone.
+_ALWAYS = {
+    **dict.fromkeys(
+        (
+            *(f"{_NET}expressroutecircuit", f"{_NET}expressroutecircuitauthorization"),
+            *(f"{_NET}expressroutecircuitconnection", f"{_NET}expressroutecircuitpeering"),
+            *(f"{_NET}expressroutecrossconnection", f"{_NET}expressroutecrossconnectionpeering"),
+        ),
+        "an ExpressRoute circuit or a part of one",
+    ),
+    f"{_NET}expressrouteconnection": "an ExpressRoute connection",
+    f"{_NET}expressroutegateway": "an ExpressRoute gateway",
+    f"{_NET}expressrouteport": "an ExpressRoute port",
+    f"{_NET}expressrouteportauthorization": "an authorization of an ExpressRoute port",
+    "azure-native:avs:authorization": "an ExpressRoute authorization of a VMware cloud",
+    "azure-native:avs:globalreachconnection": "an ExpressRoute connection of a VMware cloud",
+    f"{_NET}localnetworkgateway": "the far end of a site-to-site VPN",
+    f"{_NET}vpngateway": "a site-to-site VPN gateway of a virtual WAN",
+    f"{_NET}vpnconnection": "a site-to-site VPN connection of a virtual WAN",
+    f"{_NET}vpnsite": "a VPN site of a virtual WAN",
+    f"{_NET}natrule": "address translation of a site-to-site VPN gateway",
+}
+_GATEWAY = f"{_NET}virtualnetworkgateway"
+_CONNECTION = f"{_NET}virtualnetworkgatewayconnection"
+_HUB = f"{_NET}virtualhub"
+
+#: Peerings over which Azure's public services, Arc's among them, come.
+_PUBLIC_PEERINGS = frozenset({"microsoftpeering", "azurepublicpeering"})
+#: Communities of Azure's regions and its global services; others are Microsoft 365 and Dynamics.
+_AZURE_COMMUNITY = re.compile(r"12076:(?:50[567]0|51\d{3})\b")
+_SERVICE_TAG = "azurearcinfrastructure"
+_ARC_TEXT = re.compile(
+    r"\.arc\.azure\.com|\bdp\.kubernetesconfiguration\.azure\.com|microsoft\.hybridcompute/|microsoft\.kubernetes/"
+    rf"|{_SERVICE_TAG}",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(r"(?:[\w*-]+\.)+[a-z]{2,}", re.IGNORECASE)
+_LONGEST_TEXT = 400
+
+_NET_IDS = re.compile(
+    r"microsoft\.network/(?:expressroute\w+|vpngateways|vpnsites|localnetworkgateways)", re.IGNORECASE
+)
+_SHELL_NET = re.compile(
+    r"express-route['\",\s]+(?:create|gateway|peering|port)|(?:vpn-connection|local-gateway|vpn-site|vpn-gateway)"
+    r"['\",\s]+create|new-az(?:expressroute|localnetworkgateway|vpnsite|vpngateway|vpnconnection)",
+    re.IGNORECASE,
+)
+
+_WITHOUT = "Have the clusters reach the gateway over the internet, through the enterprise proxy, and remove it."
+_ARC_WITHOUT = (
+    "Keep Arc's names on the internet path: take them, and Azure's public services, off this connection; "
+    "or keep these clusters off the gateway."
+)
+_OTHER_MEND = (
+    "Remove it or move it to a stack of its own; "
+    "where it does not carry Arc's traffic, the profile ga only advises against it."
+)
+_SURE_MEND = "Nothing is to be done for point-to-site VPN; otherwise remove it or move it to a stack of its own."
+
+
+def _judged(subject: Subject, place: Node, problem: str) -> Iterator[Finding]:
+    """The finding about an ExpressRoute or VPN resource: graver where something in it names Arc."""
+    arc = next((node for node in subject.node.walk() if _names_arc(node)), None)
+    if arc is None:
+        yield Finding("other", place.path, problem, _OTHER_MEND)
+    else:
+        yield Finding("arc", arc.path, f"{problem}, and names hosts or resources of Arc", _ARC_WITHOUT)
+
+
+def _names_arc(node: Node) -> bool:
+    text = node.text
+    if not text or len(text) > _LONGEST_TEXT:
+        return False
+    return bool(_ARC_TEXT.search(text)) or any(
+        meets(name, required) for name in _NAMES.findall(text) for required in REQUIRED if "*" not in name
+    )
+
+
+def _always(subject: Subject, _: Settings) -> Iterator[Finding]:
+    peering = _public_peering(subject.node)
+    if peering is not None:
+        problem = "makes an ExpressRoute peering that carries Microsoft's public services, of which Arc is one"
+        yield Finding("arc", peering.path, problem, _ARC_WITHOUT)
+    else:
+        yield from _judged(subject, subject.node, f"makes {_ALWAYS[subject.token]}")
+
+
+def _public_peering(node: Node) -> Node | None:
+    """The type (else the name) of a peering that carries public services: the resource's own or one of its circuit's.
+
+    None where there is no such peering, or where it is switched off.
+    """
+    for place in (node, *node.field("peerings").each()):
+        kind = place.field("peeringType", "peeringName", "name")
+        switched_off = place.field("state").text.lower() == "disabled"
+        if kind.text.lower().rpartition("/")[2] in _PUBLIC_PEERINGS and not switched_off:
+            return kind
+    return None
+
+
+def _own_type(node: Node, name: str) -> Node:
+    """A property that the classic provider calls `type`, which in a template is the ARM type."""
+    given = node.field(name)
+    classic = node.get("type")
+    return classic if given.value is None and (classic.open or (classic.text and "/" not in classic.text)) else given
+
+
+def _gateway(subject: Subject, _: Settings) -> Iterator[Finding]:
+    kind = _own_type(subject.node, "gatewayType")
+    clients = subject.node.field("vpnClientConfiguration", "vpnClientConfigurations")
+    site = subject.node.field("gatewayDefaultSite", "defaultLocalNetworkGatewayId")
+    routing = subject.node.field("vpnType")
+    name = kind.text.lower()
+    if name == "expressroute":
+        yield from _judged(subject, kind, "makes an ExpressRoute gateway")
+    elif kind.open:
+        yield Finding(OPEN, kind.path, "makes a gateway for VPN or ExpressRoute, which is not known yet", _SURE_MEND)
+    elif name == "vpn" or not name:
+        if site.value not in (None, "", {}):
+            yield from _judged(subject, site, "makes a VPN gateway with a default site, which is site-to-site")
+        elif routing.text.lower() == "policybased":
+            yield from _judged(subject, routing, "makes a policy-based VPN gateway, which is site-to-site only")
+        elif clients.open:
+            yield Finding(
+                OPEN, clients.path, "may make a VPN gateway for point-to-site alone, which is not known yet", _SURE_MEND
+            )
+        elif clients.value in (None, "", {}, []):
+            yield Finding(
+                "sign", kind.path, "makes a VPN gateway without clients, which may be for site-to-site", _SURE_MEND
+            )
+    else:
+        yield Finding("sign", kind.path, "makes a gateway that may be for site-to-site VPN", _SURE_MEND)
+
+
+#: Properties that only one type of connection has, and what they make it.
+_ENDS = (
+    (("localNetworkGateway2", "localNetworkGatewayId"), "a site-to-site VPN connection"),
+    (("peer", "expressRouteCircuitId"), "an ExpressRoute connection"),
+)
+_CONNECTION_TYPES = {"ipsec": "a site-to-site VPN connection", "expressroute": "an ExpressRoute connection"}
+_HARMLESS = frozenset({"vnet2vnet", "vpnclient"})
+
+
+def _connection(subject: Subject, _: Settings) -> Iterator[Finding]:
+    kind = _own_type(subject.node, "connectionType")
+    name = kind.text.lower()
+    if name in _HARMLESS:
+        return
+    if name in _CONNECTION_TYPES:
+        yield from _judged(subject, kind, f"makes {_CONNECTION_TYPES[name]}")
+        return
+    for names, what in _ENDS:
+        end = subject.node.field(*names)
+        if end.value not in (None, "", {}):
+            yield from _judged(subject, end, f"makes {what}")
+            return
+    if subject.node.field("virtualNetworkGateway2", "peerVirtualNetworkGatewayId").value in (None, ""):
+        grade = OPEN if kind.open else "sign"
+        problem = "makes a connection of a gateway, by VPN or ExpressRoute, whose type is not known"
+        yield Finding(grade, kind.path, problem, _SURE_MEND)
+
+
+_HUB_ENDS = (
+    ("vpnGateway", "a site-to-site VPN gateway"),
+    ("expressRouteGateway", "an ExpressRoute gateway"),
+)
+
+
+def _hub(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for name, what in _HUB_ENDS:
+        end = subject.node.field(name)
+        if end.value not in (None, "", {}) and end.get("id").value not in (None, ""):
+            yield from _judged(subject, end, f"joins a virtual hub to {what}")
+            return
+
+
+def _filter(subject: Subject, _: Settings) -> Iterator[Finding]:
+    rules = [*subject.node.field("rules").each(), *subject.node.field("rule").each()] or [subject.node]
+    for rule in rules:
+        if rule.field("access").text.lower() == "deny":
+            continue
+        for community in rule.field("communities").each():
+            if _AZURE_COMMUNITY.search(community.text):
+                problem = "lets Azure's public services, of which Arc is one, over an ExpressRoute circuit"
+                yield Finding("arc", community.path, problem, _ARC_WITHOUT)
+                return
+            if community.open:
+                problem = "lets services over an ExpressRoute circuit that are not known yet"
+                yield Finding(OPEN, community.path, problem, _ARC_WITHOUT)
+                return
+
+
+def _routes(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for route in subject.node.field("routes").each() or [subject.node]:
+        prefix, hop = route.field("addressPrefix"), route.field("nextHopType")
+        if prefix.text.lower().partition(".")[0] == _SERVICE_TAG and hop.text.lower() == "virtualnetworkgateway":
+            problem = "sends Arc's traffic through a gateway of ExpressRoute or VPN"
+            yield Finding("arc", prefix.path, problem, _ARC_WITHOUT)
+            return
+
+
+def _bridged(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for node in subject.node.walk():
+        if _NET_IDS.search(node.text):
+            yield Finding("sign", node.path, "mentions ExpressRoute or a site-to-site VPN of Azure", _WITHOUT)
+            return
+
+
+def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
+    if _SHELL_NET.search(subject.node.text):
+        problem = "seems to make an ExpressRoute or site-to-site VPN connection, in text that is no plain shell"
+        yield Finding("sign", subject.node.path, problem, _WITHOUT)
+
+
+_CHECKS = (
+    Check(
+        "by-type",
+        "ExpressRoute circuits, peerings, ports, gateways, connections, authorizations; VPN gateways, sites and "
+        "connections of a virtual WAN; local network gateways: azure-native (every version and package), classic, "
+        "bridged Terraform, azapi, Kubernetes operators, generic, in templates, `az`, PowerShell",
+        _always,
+        frozenset(_ALWAYS),
+        grades=("other", "arc"),
+    ),
+    Check(
+        "gateway",
+        "virtual network gateways in the same forms; one with clients only is point-to-site and passes",
+        _gateway,
+        frozenset({_GATEWAY}),
+        grades=("other", "arc", "sign"),
+    ),
+    Check(
+        "connection",
+        "connections of virtual network gateways of the types IPsec and ExpressRoute, or with such an end; "
+        "Vnet2Vnet and VPNClient pass",
+        _connection,
+        frozenset({_CONNECTION}),
+        grades=("other", "arc", "sign"),
+    ),
+    Check(
+        "hub",
+        "virtual hubs that name a site-to-site VPN or ExpressRoute gateway",
+        _hub,
+        frozenset({_HUB}),
+        grades=("other", "arc"),
+    ),
+    Check(
+        "route-filter",
+        "route filters of ExpressRoute that let communities of Azure's regions or global services through",
+        _filter,
+        frozenset({f"{_NET}routefilter", f"{_NET}routefilterrule"}),
+        grades=("arc",),
+    ),
+    Check(
+        "route",
+        "routes for the service tag AzureArcInfrastructure whose next hop is a virtual network gateway",
+        _routes,
+        frozenset({f"{_NET}route", f"{_NET}routetable"}),
+        grades=("arc",),
+    ),
+    Check(
+        "bridged",
+        "resources of other providers that mention ExpressRoute or VPN resources of Azure",
+        _bridged,
+        frozenset({FOREIGN}),
+        grades=("sign",),
+    ),
+    Check(
+        "text",
+        "scripts in other languages, and shell text that does not parse",
+        _text,
+        frozenset({TEXT}),
+        grades=("sign",),
+    ),
+)
+
+_HISTORY = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"
+_ROUTING = "MicrosoftDocs/azure-docs, articles/expressroute/expressroute-routing.md"
+_CHECKED = date(2026, 8, 20)
+
+RULE = Rule(
+    name="no-expressroute-or-vpn",
+    description="No ExpressRoute and no site-to-site VPN beside an Arc gateway.",
+    why=(
+        "An Arc gateway is a public address that clusters reach over the internet; over ExpressRoute or a site-to-site "
+        "VPN (a private line between networks) Arc's host names may lead another way, and agents lose the gateway."
+    ),
+    grades={
+        "other": Grade(
+            "ExpressRoute and site-to-site VPN (refused as first published, dropped on 2025-08-13)",
+            Level.MANDATORY,
+            Level.ADVISORY,
+            _HISTORY,
+            _CHECKED,
+        ),
+        "arc": Grade(
+            "ExpressRoute or VPN that carries Arc: a peering of Microsoft's public services, a route filter or route "
+            "that lets them through, anything that names Arc's hosts or resources",
+            Level.MANDATORY,
+            Level.MANDATORY,
+            f"{_HISTORY}; {_ROUTING}",
+            _CHECKED,
+        ),
+        "sign": Grade("a sign that proves nothing alone", Level.ADVISORY, Level.ADVISORY, "our judgement", _CHECKED),
+    },
+    checks=_CHECKS,
+)
