@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import date
 
 from .commands import TEXT
-from .names import REQUIRED, meets
 from .reading import Node
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
 from .settings import Settings
@@ -52,8 +51,7 @@ _ARC_TEXT = re.compile(
     rf"|{_SERVICE_TAG}",
     re.IGNORECASE,
 )
-_NAMES = re.compile(r"(?:[\w*-]+\.)+[a-z]{2,}", re.IGNORECASE)
-_LONGEST_TEXT = 400
+_LONGEST_TEXT = 4_000
 
 _NET_IDS = re.compile(
     r"microsoft\.network/(?:expressroute\w+|vpngateways|vpnsites|localnetworkgateways)", re.IGNORECASE
@@ -86,34 +84,32 @@ def _judged(subject: Subject, place: Node, problem: str) -> Iterator[Finding]:
 
 
 def _names_arc(node: Node) -> bool:
-    text = node.text
-    if not text or len(text) > _LONGEST_TEXT:
-        return False
-    return bool(_ARC_TEXT.search(text)) or any(
-        meets(name, required) for name in _NAMES.findall(text) for required in REQUIRED if "*" not in name
-    )
+    # What a template waits for says nothing about traffic.
+    return len(node.text) <= _LONGEST_TEXT and bool(_ARC_TEXT.search(node.text)) and "dependsOn" not in node.path
 
 
 def _always(subject: Subject, _: Settings) -> Iterator[Finding]:
-    peering = _public_peering(subject.node)
+    peering = _public_peering(subject)
     if peering is not None:
         problem = "makes an ExpressRoute peering that carries Microsoft's public services, of which Arc is one"
         yield Finding("arc", peering.path, problem, _ARC_WITHOUT)
     else:
-        yield from _judged(subject, subject.node, f"makes {_ALWAYS[subject.token]}")
+        yield from _judged(subject, subject.node, f"makes {_ALWAYS.get(subject.token, 'a part of ExpressRoute')}")
 
 
-def _public_peering(node: Node) -> Node | None:
+def _public_peering(subject: Subject) -> Node | None:
     """The type (else the name) of a peering that carries public services: the resource's own or one of its circuit's.
 
     None where there is no such peering, or where it is switched off.
     """
-    for place in (node, *node.field("peerings").each()):
-        kind = place.field("peeringType", "peeringName", "name")
-        switched_off = place.field("state").text.lower() == "disabled"
-        if kind.text.lower().rpartition("/")[2] in _PUBLIC_PEERINGS and not switched_off:
-            return kind
-    return None
+    own = ("peeringType", "peeringName", "name") if subject.token.endswith("peering") else ("peeringType",)
+    named = [subject.node.field(name) for name in own]
+    switched_off = subject.node.field("state").text.lower() == "disabled"
+    for peering in subject.node.field("peerings").each():
+        if peering.field("state").text.lower() != "disabled":
+            named += [peering.field(name) for name in ("peeringType", "name")]
+    found = (kind for kind in named if kind.text.lower().rpartition("/")[2] in _PUBLIC_PEERINGS)
+    return None if switched_off else next(found, None)
 
 
 def _own_type(node: Node, name: str) -> Node:
@@ -131,23 +127,25 @@ def _gateway(subject: Subject, _: Settings) -> Iterator[Finding]:
     name = kind.text.lower()
     if name == "expressroute":
         yield from _judged(subject, kind, "makes an ExpressRoute gateway")
-    elif kind.open:
-        yield Finding(OPEN, kind.path, "makes a gateway for VPN or ExpressRoute, which is not known yet", _SURE_MEND)
-    elif name == "vpn" or not name:
-        if site.value not in (None, "", {}):
-            yield from _judged(subject, site, "makes a VPN gateway with a default site, which is site-to-site")
-        elif routing.text.lower() == "policybased":
-            yield from _judged(subject, routing, "makes a policy-based VPN gateway, which is site-to-site only")
-        elif clients.open:
-            yield Finding(
-                OPEN, clients.path, "may make a VPN gateway for point-to-site alone, which is not known yet", _SURE_MEND
-            )
-        elif clients.value in (None, "", {}, []):
-            yield Finding(
-                "sign", kind.path, "makes a VPN gateway without clients, which may be for site-to-site", _SURE_MEND
-            )
-    else:
-        yield Finding("sign", kind.path, "makes a gateway that may be for site-to-site VPN", _SURE_MEND)
+    elif _given(site):
+        yield from _judged(subject, site, "makes a VPN gateway with a default site, which is site-to-site")
+    elif routing.text.lower() == "policybased":
+        yield from _judged(subject, routing, "makes a policy-based VPN gateway, which is site-to-site only")
+    elif clients.open:
+        problem = "decides whether the gateway is for point-to-site VPN, and is not known yet"
+        yield Finding(OPEN, clients.path, problem, _SURE_MEND)
+    elif kind.open and not _given(clients):
+        problem = "decides whether the gateway is for VPN or ExpressRoute, and is not known yet"
+        yield Finding(OPEN, kind.path, problem, _SURE_MEND)
+    elif not _given(clients):
+        yield Finding(
+            "sign", kind.path, "makes a gateway without VPN clients, which may be for site-to-site", _SURE_MEND
+        )
+
+
+def _given(node: Node) -> bool:
+    """Whether something is there, be it known or not."""
+    return node.value not in (None, "", {}, [])
 
 
 #: Properties that only one type of connection has, and what they make it.
@@ -169,10 +167,10 @@ def _connection(subject: Subject, _: Settings) -> Iterator[Finding]:
         return
     for names, what in _ENDS:
         end = subject.node.field(*names)
-        if end.value not in (None, "", {}):
+        if _given(end):
             yield from _judged(subject, end, f"makes {what}")
             return
-    if subject.node.field("virtualNetworkGateway2", "peerVirtualNetworkGatewayId").value in (None, ""):
+    if not _given(subject.node.field("virtualNetworkGateway2", "peerVirtualNetworkGatewayId")):
         grade = OPEN if kind.open else "sign"
         problem = "makes a connection of a gateway, by VPN or ExpressRoute, whose type is not known"
         yield Finding(grade, kind.path, problem, _SURE_MEND)
@@ -187,7 +185,7 @@ _HUB_ENDS = (
 def _hub(subject: Subject, _: Settings) -> Iterator[Finding]:
     for name, what in _HUB_ENDS:
         end = subject.node.field(name)
-        if end.value not in (None, "", {}) and end.get("id").value not in (None, ""):
+        if _given(end) and _given(end.field("id", "reference")):
             yield from _judged(subject, end, f"joins a virtual hub to {what}")
             return
 
@@ -230,6 +228,10 @@ def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
         yield Finding("sign", subject.node.path, problem, _WITHOUT)
 
 
+def _express_route(token: str) -> bool:
+    return token.startswith((f"{_NET}expressroute", "azure:network:expressroute"))
+
+
 _CHECKS = (
     Check(
         "by-type",
@@ -238,6 +240,7 @@ _CHECKS = (
         "bridged Terraform, azapi, Kubernetes operators, generic, in templates, `az`, PowerShell",
         _always,
         frozenset(_ALWAYS),
+        matches=_express_route,
         grades=("other", "arc"),
     ),
     Check(
