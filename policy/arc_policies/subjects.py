@@ -71,7 +71,7 @@ def _kubernetes(token: str, node: Node) -> list[Subject]:
     spec = node.get("spec")
     given = spec.get("forProvider")
     kind = operated(token)
-    form = "is a Kubernetes object of which an operator makes a resource that"
+    form = "is, by way of a Kubernetes operator, an Azure resource that"
     made = [Subject(kind, spec if given.value is None else given, form=form)] if kind else []
     return [Subject(token, node), *made]
 

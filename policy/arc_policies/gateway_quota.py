@@ -1,0 +1,258 @@
+"""Rule `gateways-per-subscription`: Azure allows five Arc gateways in a subscription, and refuses the sixth."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from .commands import COMMANDS
+from .reading import UNKNOWN, Node, Value, plain
+from .rule import OPEN, Check, Finding, Grade, Level, Rule, StackCheck
+from .settings import Settings, counts
+from .shell import OPEN as OPEN_WORD
+from .tokens import Count, Subject, normalise, subscription_of_id
+
+LIMIT = 5
+#: Connected clusters that one gateway serves in one region.
+CLUSTERS = 1_000
+
+ELSEWHERE = counts(
+    "gatewaysElsewhere",
+    "how many Arc gateways a subscription holds besides those of the stack: its id and a number; "
+    '`default` stands for every subscription without a number of its own (`{"default": 2}`)',
+)
+
+_GATEWAY = "azure-native:hybridcompute:gateway"
+_DEFAULT = "default"
+#: The subscription of gateways whose subscription is open.
+_ANY = "?"
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: What makes a command run more than once, and the variable that changes from run to run.
+_LOOP = re.compile(
+    r"\bfor\s+(\w+)\s+in\b|\bwhile\b[^\n;]*\bread\s+(?:-\w+\s+)*(\w+)|\bforeach\s*\(\s*\$(\w+)|\b(?:xargs|parallel)\b"
+    r"|ForEach-Object|\|\s*%\s*\{",
+    re.IGNORECASE,
+)
+
+_MEND = (
+    "Have clusters of the tenant share gateways (each serves clusters of every subscription and region), "
+    "or make this one in another subscription."
+)
+_ALLOWED = f"Azure allows {LIMIT}"
+_DOUBT = ", as which subscription that is, or the number of gateways, cannot be told here"
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """Gateways that a resource declares.
+
+    Attributes:
+        subject: where.
+        subscription: an id or name in lower case; `_DEFAULT` where nothing names one, `_ANY` where it is open.
+        name: resource group and name; "" where either is open.
+        count: how many.
+    """
+
+    subject: Subject
+    subscription: str
+    name: str
+    count: Count
+
+    @property
+    def told(self) -> bool:
+        """Whether this subscription cannot be another one that is written otherwise."""
+        return bool(_GUID.fullmatch(self.subscription))
+
+
+def _declared(subject: Subject) -> _Declared | None:
+    node = subject.node
+    if node.get("existing").value is True or subject.at == ("delete",):
+        return None
+    name, group = node.field("gatewayName", "resourceName", "name"), node.field("resourceGroupName", "resourceGroup")
+    known = name.text and group.text and OPEN_WORD not in name.text + group.text
+    count = Count(1, None) if _repeated(subject) else subject.count
+    return _Declared(subject, _subscription(subject), f"{group.text}/{name.text}".lower() if known else "", count)
+
+
+def _subscription(subject: Subject) -> str:
+    """Where a gateway is made: what a template or command says, else its parent's id, else its provider."""
+    provider = subject.resource.provider if subject.resource is not None else None
+    parent = subject.node.get("parentId")
+    named: Iterable[Value] = (
+        subject.subscription,
+        subject.node.get("subscriptionId").value,
+        UNKNOWN if parent.open else subscription_of_id(parent.text),
+        Node(plain(provider)).get("subscriptionId").value,
+    )
+    first = next((value for value in named if value not in (None, "")), _DEFAULT)
+    return first.strip().lower() if isinstance(first, str) and OPEN_WORD not in first else _ANY
+
+
+def _repeated(subject: Subject) -> bool:
+    """Whether a command makes the gateway in a loop under changing names."""
+    resource, name = subject.resource, subject.node.get("name")
+    if resource is None or normalise(resource.type) not in COMMANDS or not (name.open or OPEN_WORD in name.text):
+        return False
+    text = Node(plain(resource.props)).get(*(str(step) for step in subject.at or ())).text
+    return any(
+        variable is None or re.search(rf"\$\{{?{re.escape(variable)}\b", text)
+        for variable in (next(filter(None, found.groups()), None) for found in _LOOP.finditer(text))
+    )
+
+
+def _elsewhere(settings: Settings, subscription: str) -> int:
+    """What configuration counts in a subscription, at least where it is not sure which one that is."""
+    given: Mapping[str, int] = settings.get(ELSEWHERE)
+    rest = given.get(_DEFAULT, 0)
+    if subscription in given or subscription == _DEFAULT or _GUID.fullmatch(subscription):
+        return given.get(subscription, rest)
+    return min(rest, *given.values()) if given else 0
+
+
+def _at_most_elsewhere(settings: Settings, one: _Declared) -> int:
+    given: Mapping[str, int] = settings.get(ELSEWHERE)
+    settled = one.told or one.subscription in given
+    return _elsewhere(settings, one.subscription) if settled else max(given.values(), default=0)
+
+
+def _alone(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    """What one resource and the configuration tell: this stops a gateway before it is made."""
+    one = _declared(subject)
+    if one is None:
+        return
+    elsewhere, most = _elsewhere(settings, one.subscription), _at_most_elsewhere(settings, one)
+    if one.count.least and one.count.least + elsewhere > LIMIT:
+        yield Finding("over", subject.node.path, _problem(one.count.least, elsewhere), _MEND)
+    elif one.count.most is None:
+        problem = f"makes gateways in a number that cannot be seen here; {_ALLOWED}"
+        yield Finding(OPEN, subject.node.path, problem, _MEND)
+    elif one.count.most + most > LIMIT:
+        problem = f"may bring its subscription to {one.count.most + most} Arc gateways{_DOUBT}; {_ALLOWED}"
+        yield Finding(OPEN, subject.node.path, problem, _MEND)
+
+
+def _problem(declared: int, elsewhere: int) -> str:
+    others = f" and {elsewhere} that {ELSEWHERE.name} counts" if elsewhere else ""
+    here = f"{declared} in this stack{others}"
+    return f"brings its subscription to {declared + elsewhere} Arc gateways ({here}); {_ALLOWED}"
+
+
+def _together(subjects: Sequence[Subject], settings: Settings) -> Iterator[tuple[Subject, Finding]]:
+    """What the stack declares in each subscription: a finding for each that is too full, about its last gateway."""
+    groups: dict[str, list[_Declared]] = defaultdict(list)
+    for one in _distinct(subjects):
+        groups[one.subscription].append(one)
+    full = False
+    for subscription, ones in groups.items():
+        elsewhere, least = _elsewhere(settings, subscription), sum(one.count.least for one in ones)
+        if subscription == _ANY or least + elsewhere <= LIMIT:
+            continue
+        full = True
+        # What a single resource shows is said before it is made.
+        if not any(one.count.least and one.count.least + elsewhere > LIMIT for one in ones):
+            yield _last(ones), Finding("over", (), _problem(least, elsewhere), _MEND)
+    if not full:
+        yield from _possibly(groups, settings)
+
+
+def _possibly(groups: Mapping[str, list[_Declared]], settings: Settings) -> Iterator[tuple[Subject, Finding]]:
+    """Where gateways whose number or subscription is open might fill a subscription; once, of the fullest."""
+    doubtful = [one for ones in groups.values() for one in ones if not one.told]
+    fullest, most = None, LIMIT
+    for subscription, ones in groups.items():
+        together = [*ones, *(one for one in doubtful if one.subscription != subscription)]
+        numbers = [one.count.least if one.count.most is None else one.count.most for one in together]
+        total = sum(numbers) + _elsewhere(settings, subscription)
+        if total > most and len(together) > 1:
+            fullest, most = together, total
+    if fullest is not None:
+        problem = f"may bring its subscription to {most} Arc gateways{_DOUBT}; {_ALLOWED}"
+        yield _last(fullest), Finding(OPEN, (), problem, _MEND)
+
+
+def _distinct(subjects: Sequence[Subject]) -> list[_Declared]:
+    """Each gateway once: a command's update makes what its create has made, and a full name is one gateway."""
+    found: list[_Declared] = []
+    named: set[tuple[str, str]] = set()
+    created: Counter[tuple[str, str, str]] = Counter()
+    for subject in subjects:
+        one = _declared(subject)
+        if one is None:
+            continue
+        urn = subject.resource.urn if subject.resource is not None else ""
+        place = (urn, one.subscription, one.name)
+        if subject.at == ("create",):
+            created[place] += 1
+        elif subject.at == ("update",) and created[place]:
+            created[place] -= 1
+            continue
+        if one.name and one.subscription != _ANY and one.count.least == 1:
+            if (one.subscription, one.name) in named:
+                continue
+            named.add((one.subscription, one.name))
+        found.append(one)
+    return found
+
+
+def _last(ones: Iterable[_Declared]) -> Subject:
+    # Resources come in no fixed order, and a message should name the same one each time.
+    return max((one.subject for one in ones), key=lambda subject: subject.resource.urn if subject.resource else "")
+
+
+def _crowded(subjects: Sequence[Subject], _: Settings) -> Iterator[tuple[Subject, Finding]]:
+    """The driver's commands, which hold gateway and region of each cluster."""
+    clusters: dict[tuple[str, str], list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        environment = subject.node.get("environment")
+        gateway, region = environment.get("ARC_GATEWAY_ID"), environment.get("ARC_LOCATION")
+        if gateway.text and region.text:
+            clusters[gateway.text.lower(), region.text.lower()].append(subject)
+    for ones in clusters.values():
+        if len(ones) > CLUSTERS:
+            problem = (
+                f"is one of {len(ones)} clusters of a region that use one gateway, which serves {CLUSTERS} of each"
+            )
+            mend = "Have some of the region's clusters use another gateway."
+            yield ones[-1], Finding("crowded", ("environment", "ARC_GATEWAY_ID"), problem, mend)
+
+
+_QUOTAS = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"
+_CHECKED = date(2026, 8, 20)
+_FORMS = (
+    "gateways: azure-native (every version and package), generic, in templates (copies and conditions too), azapi, "
+    "`az arcgateway create`, `az resource`, `az rest`, PowerShell"
+)
+
+RULE = Rule(
+    name="gateways-per-subscription",
+    description="No more than five Arc gateways in a subscription.",
+    why=(
+        "Azure refuses the sixth Arc gateway of a subscription in the middle of the deployment, and what waits for it "
+        "is never made. Counted is what this stack declares, and what gatewaysElsewhere says of other stacks."
+    ),
+    grades={
+        "over": Grade(
+            "more than five gateways in one subscription", Level.MANDATORY, Level.MANDATORY, _QUOTAS, _CHECKED
+        ),
+        "crowded": Grade(
+            "more than 1,000 clusters of one region at one gateway", Level.ADVISORY, Level.ADVISORY, _QUOTAS, _CHECKED
+        ),
+    },
+    checks=(Check("alone", _FORMS, _alone, frozenset({_GATEWAY}), grades=("over", OPEN)),),
+    stack_checks=(
+        StackCheck(
+            "together", "the same, counted by subscription", _together, frozenset({_GATEWAY}), grades=("over", OPEN)
+        ),
+        StackCheck(
+            "crowded",
+            "clusters that our components connect, by gateway and region",
+            _crowded,
+            frozenset({"command:local:command"}),
+            grades=("crowded",),
+        ),
+    ),
+    options=(ELSEWHERE,),
+)
