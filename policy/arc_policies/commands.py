@@ -9,6 +9,7 @@ from dataclasses import replace
 from . import shell
 from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
+from .templates import OPEN_TEMPLATE
 from .tokens import Subject, arm_type_of_id, from_arm, subscription_of_id
 
 COMMANDS = frozenset(
@@ -152,7 +153,7 @@ _FAR_ENDS: tuple[tuple[_Option, str], ...] = (
 
 def _circuit(args: _Arguments) -> Value:
     kind = args.value(_PEERING_TYPE)
-    return {"peeringType": args.parameter("PeeringType") if kind is None else kind}
+    return {"peeringType": _first(kind, args.parameter("PeeringType"))}
 
 
 def _vnet_gateway(args: _Arguments) -> Value:
@@ -161,10 +162,10 @@ def _vnet_gateway(args: _Arguments) -> Value:
     client = args.value(*_CLIENTS)
     site = args.value(("--gateway-default-site", "--gateway-d"))
     return {
-        "gatewayType": args.parameter("GatewayType") if kind is None else kind,
-        "vpnType": args.parameter("VpnType") if routing is None else routing,
+        "gatewayType": _first(kind, args.parameter("GatewayType")),
+        "vpnType": _first(routing, args.parameter("VpnType")),
         "vpnClientConfiguration": None if client is None and not clients else "given",
-        "gatewayDefaultSite": args.parameter("GatewayDefaultSite") if site is None else site,
+        "gatewayDefaultSite": _first(site, args.parameter("GatewayDefaultSite")),
     }
 
 
@@ -176,15 +177,15 @@ def _vnet_connection(args: _Arguments) -> Value:
 def _route(args: _Arguments) -> Value:
     hop, prefix = args.value(("--next-hop-type", "--next-hop-t")), args.value(("--address-prefix", "--address-p"))
     return {
-        "nextHopType": args.parameter("NextHopType") if hop is None else hop,
-        "addressPrefix": args.parameter("AddressPrefix") if prefix is None else prefix,
+        "nextHopType": _first(hop, args.parameter("NextHopType")),
+        "addressPrefix": _first(prefix, args.parameter("AddressPrefix")),
     }
 
 
 def _filter_rule(args: _Arguments) -> Value:
     access, communities = args.value(("--access", "--a")), args.following(("--communities", "--c"))
     return {
-        "access": args.parameter("Access") if access is None else access,
+        "access": _first(access, args.parameter("Access")),
         "communities": [args.parameter("CommunityList")] if communities is None else communities,
     }
 
@@ -193,15 +194,14 @@ def _arc_gateway(args: _Arguments) -> Value:
     name = args.value(*_NAME, ("--gateway-name", "--gateway-n"))
     group = args.value(("--resource-group", "--resource-g"), ("-g", "-g"))
     return {
-        "name": args.parameter("Name") if name is None else name,
-        "resourceGroup": args.parameter("ResourceGroupName") if group is None else group,
+        "name": _first(name, args.parameter("Name")),
+        "resourceGroup": _first(group, args.parameter("ResourceGroupName")),
         "subscriptionId": _subscription(args),
     }
 
 
 def _subscription(args: _Arguments) -> Value:
-    given = args.value(_SUBSCRIPTION)
-    return args.parameter("SubscriptionId") if given is None else given
+    return _first(args.value(_SUBSCRIPTION), args.parameter("SubscriptionId"))
 
 
 _SUBSCRIPTION: _Option = ("--subscription", "--subs")
@@ -209,9 +209,13 @@ _NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
 _ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 _Row = tuple[str, str, Callable[[_Arguments], Value]]
+#: The type that a call makes, its properties, and the call as messages name it.
+_Made = tuple[str, Callable[[_Arguments], Value], str]
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
 _AZ: tuple[_Row, ...] = (
+    (r"deployment (?:group|sub|mg|tenant) create", OPEN_TEMPLATE, _nothing),
+    (r"stack (?:group|sub|mg) create", OPEN_TEMPLATE, _nothing),
     (r"network private-endpoint create", f"{_NET}privateendpoint", _endpoint),
     (
         r"network private-endpoint dns-zone-group (create|add)",
@@ -253,6 +257,13 @@ _AZ_PATTERNS = tuple(
 )
 
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
+    **dict.fromkeys(
+        (
+            *("new-azresourcegroupdeployment", "new-azsubscriptiondeployment", "new-azdeployment"),
+            *("new-azmanagementgroupdeployment", "new-aztenantdeployment"),
+        ),
+        ((OPEN_TEMPLATE, _nothing),),
+    ),
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
@@ -358,7 +369,9 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
         if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
             return [Subject(OPEN_TEXT, text)]
         rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-        rows += _generic(groups, arguments)
+        rows += _generic(call, groups, arguments)
+    elif generic := _generic(call, "", arguments):
+        rows = generic
     elif cmdlet := _cmdlet_rows(call.program):
         rows = [(token, body, call.program) for token, body in cmdlet]
     elif call.program in _CONTAINER_PROGRAMS:
@@ -398,45 +411,72 @@ def _groups(words: tuple[str, ...]) -> str:
     return " ".join(groups)
 
 
-def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
-    """`az resource create` and `az rest` of a type that an id or an address tells."""
-    method: Value = None
-    if groups in {"resource create", "resource update"}:
-        kind = args.value(("--resource-type", "--resource-t"))
-        namespace = args.value(("--namespace", "--names"))
-        identity = args.value(("--id", "--id"), ("--ids", "--ids"))
-        if isinstance(kind, str):
-            kind = f"{namespace}/{kind}" if isinstance(namespace, str) and "/" not in kind else kind
-        elif isinstance(identity, str):
-            kind = arm_type_of_id(identity)
-    elif groups == "rest":
-        method = args.value(("--method", "--m"), ("-m", "-m"))
-        address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
-        writes = isinstance(method, str) and method.lower() in {"put", "patch"}
-        kind = arm_type_of_id(address) if writes and isinstance(address, str) else None
-        identity = address
-    else:
-        return []
+def _generic(call: Call, groups: str, args: _Arguments) -> list[_Made]:
+    """Calls that write a resource of any type, which an option, an id or an address tells."""
+    kind, identity, body, existing = _written(call.program, groups, args) or _requested(call.program, groups, args)
+    if isinstance(identity, str) and not isinstance(kind, str):
+        kind = arm_type_of_id(identity)
     if not isinstance(kind, str) or not kind:
         return []
-    last = identity if isinstance(identity, str) else args.value(*_NAME)
-    name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    own = subscription_of_id(identity) if isinstance(identity, str) else ""
-    body: Value = {
+    name = _first(args.value(*_NAME), args.parameter("ResourceName"), args.parameter("Name"))
+    if isinstance(identity, str):
+        name = identity.partition("?")[0].rstrip("/").rpartition("/")[2]
+    read = Node(from_json(body) if isinstance(body, str) and body else body)
+    inner = read.get("properties").value
+    made: Value = {
         "name": name,
-        "subscriptionId": own or args.value(_SUBSCRIPTION),
-        "existing": "update" in groups or (isinstance(method, str) and method.lower() == "patch"),
-        "properties": _properties(args),
+        "subscriptionId": (subscription_of_id(identity) if isinstance(identity, str) else "") or _subscription(args),
+        "existing": existing,
+        "properties": read.value if inner is None else inner,
     }
-    return [(from_arm(kind), lambda _: body, f"az {groups}")]
+    return [(from_arm(kind), lambda _: made, f"az {groups}" if groups else call.program)]
 
 
-def _properties(args: _Arguments) -> Value:
-    """The properties of `az resource create --properties` and `az rest --body`; UNKNOWN where a file holds them."""
-    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    read = Node(from_json(given) if isinstance(given, str) and given else given)
-    inner = read.get("properties")
-    return read.value if inner.value is None else inner.value
+#: The ARM type if it is told, the id or address, the properties or the body, and whether the resource exists already.
+_Written = tuple[Value, Value, Value, bool]
+
+
+def _written(program: str, groups: str, args: _Arguments) -> _Written | None:
+    if groups in {"resource create", "resource update"}:
+        kind = args.value(("--resource-type", "--resource-t"))
+        namespace, parent = args.value(("--namespace", "--names")), args.value(("--parent", "--pa"))
+        if isinstance(kind, str) and isinstance(namespace, str) and "/" not in kind:
+            above = parent.strip("/").split("/")[0::2] if isinstance(parent, str) and parent else []
+            kind = "/".join([namespace, *above, kind])
+        identity = args.value(("--id", "--id"), ("--ids", "--ids"))
+        return kind, identity, args.value(("--properties", "--prop"), ("-p", "-p")), groups == "resource update"
+    if program in {"new-azresource", "set-azresource"}:
+        existing = program == "set-azresource"
+        return args.parameter("ResourceType"), args.parameter("ResourceId"), args.parameter("Properties"), existing
+    return None
+
+
+def _requested(program: str, groups: str, args: _Arguments) -> _Written:
+    """Requests to Azure's API: those that write, and that name a resource."""
+    if groups == "rest":
+        method = args.value(("--method", "--m"), ("-m", "-m"))
+        address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
+        body = args.value(("--body", "--b"), ("-b", "-b"))
+    elif program == "curl":
+        joined = next((word[2:] for word in args.words if word.startswith("-X") and len(word) > len("-X")), None)
+        method = _first(args.value(("--request", "--request"), ("-X", "-X")), joined)
+        address = next((word for word in args.words if "/providers/" in word.lower()), None)
+        body = args.value(("--data", "--data"), ("--data-raw", "--data-r"), ("--json", "--json"), ("-d", "-d"))
+    elif program in _REQUESTS:
+        method = args.parameter("Method")
+        address = _first(args.parameter("Path"), args.parameter("Uri"))
+        body = _first(args.parameter("Payload"), args.parameter("Body"))
+    else:
+        return None, None, None, False
+    verb = method.lower() if isinstance(method, str) else ""
+    return None, address if verb in {"put", "patch"} else None, body, verb == "patch"
+
+
+_REQUESTS = frozenset({"invoke-azrestmethod", "invoke-restmethod", "irm", "invoke-webrequest", "iwr"})
+
+
+def _first(*values: Value) -> Value:
+    return next((value for value in values if value is not None), None)
 
 
 def _driver_settings(environment: Node) -> list[Subject]:

@@ -342,6 +342,35 @@ REFUSED = [
         },
         "create",
     ),
+    Case(
+        "az resource, below a parent",
+        LOCAL,
+        {
+            "create": "az resource create -g g -n c --namespace Microsoft.Network --parent expressRouteCircuits/c "
+            """--resource-type peerings --properties '{"peeringType": "MicrosoftPeering"}'"""
+        },
+        "create",
+        GA,
+    ),
+    Case(
+        "curl",
+        LOCAL,
+        {
+            "create": "curl -fsS -XPUT -H 'Authorization: Bearer x' "
+            f"https://management.azure.com{CIRCUIT}?api-version=1 -d @body.json"
+        },
+        "create",
+    ),
+    Case("PowerShell resource", LOCAL, pwsh(f"New-AzResource -ResourceId {CIRCUIT} -Force"), "create"),
+    Case(
+        "PowerShell request",
+        LOCAL,
+        pwsh(
+            f"Invoke-AzRestMethod -Method PUT -Path '{NETWORK}/connections/c?api-version=1' "
+            """-Payload '{"properties": {"connectionType": "IPsec"}}'"""
+        ),
+        "create",
+    ),
     Case("PowerShell circuit", LOCAL, pwsh("$c = New-AzExpressRouteCircuit -Name c `\n -Bandwidth 50"), "create"),
     Case(
         "PowerShell peering",
@@ -379,6 +408,7 @@ ADVISED = [
     Case("classic far end, under ga", "azure:network/localNetworkGateway:LocalNetworkGateway", {}, "", GA),
     Case("gateway alone", GATEWAY, {"gatewayType": "Vpn", "vpnType": "RouteBased"}, "gatewayType"),
     Case("gateway alone, az", LOCAL, az("vnet-gateway create -n g --vnet v"), "create"),
+    Case("gateway of unknown type, az", LOCAL, az("vnet-gateway create -n g --gateway-type $KIND"), "create"),
     Case("gateway of the edge", GATEWAY, {"gatewayType": "LocalGateway"}, "gatewayType"),
     Case("gateway of unknown type", GATEWAY, {"gatewayType": UNKNOWN}, "gatewayType"),
     Case(
@@ -485,6 +515,9 @@ PASSED = [
     ),
     Case("az listing", LOCAL, az("express-route list -o table && az network vpn-connection show -n c -g g")),
     Case("az deleting", LOCAL, {"create": "true", "delete": "az network express-route delete -n c -g g"}),
+    Case("curl reading", LOCAL, {"create": f"curl https://management.azure.com{CIRCUIT}?api-version=1"}),
+    Case("curl elsewhere", LOCAL, {"create": "curl -X PUT https://host.example/providers/x -d y"}),
+    Case("PowerShell reading", LOCAL, pwsh(f"Invoke-AzRestMethod -Method GET -Path {CIRCUIT}?api-version=1")),
     Case("az echo", LOCAL, {"create": "echo 'az network express-route create -n c'"}),
     Case("az network", LOCAL, az("vnet create -n express-route --address-prefixes 10.0.0.0/16")),
     Case(

@@ -169,6 +169,13 @@ REFUSED = [
         FIVE,
     ),
     Case(
+        "PowerShell resource",
+        LOCAL,
+        {"interpreter": ["pwsh", "-c"], "create": f"New-AzResource -ResourceId {GROUP}/{ARC}/gateways/g -Force"},
+        "create",
+        FIVE,
+    ),
+    Case(
         "PowerShell, subscription set before",
         LOCAL,
         {"interpreter": ["pwsh", "-c"], "create": f"Set-AzContext -Subscription {ONE}; $g = New-AzArcGateway -Name g"},
