@@ -10,7 +10,7 @@ from . import shell
 from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
 from .templates import OPEN_TEMPLATE
-from .tokens import Subject, arm_type_of_id, from_arm, subscription_of_id
+from .tokens import Count, Subject, arm_type_of_id, from_arm, subscription_of_id
 
 COMMANDS = frozenset(
     {
@@ -379,13 +379,17 @@ def _call_subjects(call: Call, text: Node) -> list[Subject]:
             return []
         inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
         if inner is not None:
-            return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
+            return _call_subjects(replace(call, program="az", arguments=call.arguments[inner + 1 :]), text)
         return [_words(call, text)]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
         return []
-    return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+    count = Count(1, None) if call.repeated else Count()
+    return [
+        Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which", count=count)
+        for token, body, what in rows
+    ]
 
 
 def _words(call: Call, text: Node) -> Subject:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from .commands import COMMANDS
-from .reading import UNKNOWN, Node, Value, plain
+from .reading import UNKNOWN, Node, Path, Value, plain
 from .rule import OPEN, Check, Finding, Grade, Level, Rule, StackCheck
 from .settings import Settings, counts
 from .shell import OPEN as OPEN_WORD
@@ -30,13 +30,6 @@ _DEFAULT = "default"
 #: The subscription of gateways whose subscription is open.
 _ANY = "?"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: What makes a command run more than once, and the variable that changes from run to run.
-_LOOP = re.compile(
-    r"\bfor\s+(\w+)\s+in\b|\bwhile\b[^\n;]*\bread\s+(?:-\w+\s+)*(\w+)|\bforeach\s*\(\s*\$(\w+)|\b(?:xargs|parallel)\b"
-    r"|ForEach-Object|\|\s*%\s*\{",
-    re.IGNORECASE,
-)
-
 _MEND = (
     "Have clusters of the tenant share gateways (each serves clusters of every subscription and region), "
     "or make this one in another subscription."
@@ -52,13 +45,16 @@ class _Declared:
     Attributes:
         subject: where.
         subscription: an id or name in lower case; `_DEFAULT` where nothing names one, `_ANY` where it is open.
-        name: resource group and name; "" where either is open.
+        name: resource group and name, as far as they are told.
+        named, whole: whether the name is told, and whether both are.
         count: how many.
     """
 
     subject: Subject
     subscription: str
     name: str
+    named: bool
+    whole: bool
     count: Count
 
     @property
@@ -72,9 +68,9 @@ def _declared(subject: Subject) -> _Declared | None:
     if node.get("existing").value is True or subject.at == ("delete",):
         return None
     name, group = node.field("gatewayName", "resourceName", "name"), node.field("resourceGroupName", "resourceGroup")
-    known = name.text and group.text and OPEN_WORD not in name.text + group.text
-    count = Count(1, None) if _repeated(subject) else subject.count
-    return _Declared(subject, _subscription(subject), f"{group.text}/{name.text}".lower() if known else "", count)
+    written = f"{group.text}/{name.text}".lower()
+    named = bool(name.text) and OPEN_WORD not in written
+    return _Declared(subject, _subscription(subject), written, named, named and bool(group.text), subject.count)
 
 
 def _subscription(subject: Subject) -> str:
@@ -89,18 +85,6 @@ def _subscription(subject: Subject) -> str:
     )
     first = next((value for value in named if value not in (None, "")), _DEFAULT)
     return first.strip().lower() if isinstance(first, str) and OPEN_WORD not in first else _ANY
-
-
-def _repeated(subject: Subject) -> bool:
-    """Whether a command makes the gateway in a loop under changing names."""
-    resource, name = subject.resource, subject.node.get("name")
-    if resource is None or normalise(resource.type) not in COMMANDS or not (name.open or OPEN_WORD in name.text):
-        return False
-    text = Node(plain(resource.props)).get(*(str(step) for step in subject.at or ())).text
-    return any(
-        variable is None or re.search(rf"\$\{{?{re.escape(variable)}\b", text)
-        for variable in (next(filter(None, found.groups()), None) for found in _LOOP.finditer(text))
-    )
 
 
 def _elsewhere(settings: Settings, subscription: str) -> int:
@@ -160,39 +144,44 @@ def _together(subjects: Sequence[Subject], settings: Settings) -> Iterator[tuple
 
 def _possibly(groups: Mapping[str, list[_Declared]], settings: Settings) -> Iterator[tuple[Subject, Finding]]:
     """Where gateways whose number or subscription is open might fill a subscription; once, of the fullest."""
-    doubtful = [one for ones in groups.values() for one in ones if not one.told]
+    most_of = {
+        subscription: sum(one.count.least if one.count.most is None else one.count.most for one in ones)
+        for subscription, ones in groups.items()
+    }
+    doubtful = sum(most_of[subscription] for subscription, ones in groups.items() if not ones[0].told)
     fullest, most = None, LIMIT
     for subscription, ones in groups.items():
-        together = [*ones, *(one for one in doubtful if one.subscription != subscription)]
-        numbers = [one.count.least if one.count.most is None else one.count.most for one in together]
-        total = sum(numbers) + _elsewhere(settings, subscription)
-        if total > most and len(together) > 1:
-            fullest, most = together, total
+        others = doubtful if ones[0].told else doubtful - most_of[subscription]
+        total = most_of[subscription] + others + _elsewhere(settings, subscription)
+        if total > most and (others or len(ones) > 1):
+            fullest, most = subscription, total
     if fullest is not None:
         problem = f"may bring its subscription to {most} Arc gateways{_DOUBT}; {_ALLOWED}"
-        yield _last(fullest), Finding(OPEN, (), problem, _MEND)
+        meant = [one for key, ones in groups.items() if key == fullest or not ones[0].told for one in ones]
+        yield _last(meant), Finding(OPEN, (), problem, _MEND)
 
 
 def _distinct(subjects: Sequence[Subject]) -> list[_Declared]:
-    """Each gateway once: a command's update makes what its create has made, and a full name is one gateway."""
+    """Each gateway once: two calls of a command, or two resources, may make the same one."""
     found: list[_Declared] = []
     named: set[tuple[str, str]] = set()
-    created: Counter[tuple[str, str, str]] = Counter()
+    verbs: dict[tuple[str, str, str], Path] = {}
     for subject in subjects:
         one = _declared(subject)
         if one is None:
             continue
-        urn = subject.resource.urn if subject.resource is not None else ""
-        place = (urn, one.subscription, one.name)
-        if subject.at == ("create",):
-            created[place] += 1
-        elif subject.at == ("update",) and created[place]:
-            created[place] -= 1
-            continue
-        if one.name and one.subscription != _ANY and one.count.least == 1:
+        if one.whole and one.subscription != _ANY and one.count == Count():
             if (one.subscription, one.name) in named:
                 continue
             named.add((one.subscription, one.name))
+        elif subject.at is not None and subject.resource is not None and normalise(subject.resource.type) in COMMANDS:
+            place = (subject.resource.urn, one.subscription, one.name)
+            before = verbs.get(place)
+            if before is not None and (before != subject.at or one.named):
+                continue
+            # The same words with something open in them may be the same gateway, tried again.
+            one = one if before is None else replace(one, count=Count(0, one.count.most))
+            verbs[place] = subject.at
         found.append(one)
     return found
 

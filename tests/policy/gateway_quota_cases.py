@@ -201,8 +201,16 @@ ADVISED = [
     Case("unknown subscription beside a full one", GATEWAY, {}, "", FIVE, provider={"subscriptionId": UNKNOWN}),
     Case("unnamed subscription beside a full one", GATEWAY, {}, "", FIVE),
     Case("subscription by its name", LOCAL, commands(f"{CREATE} g --subscription 'Our production'"), "create", FIVE),
-    Case("loop", LOCAL, commands("for n in a b c d e f; do", f"  {CREATE} gw-$n", "done"), "create"),
+    Case("loop over words not known", LOCAL, commands("for n in $NAMES; do", f"  {CREATE} gw-$n", "done"), "create"),
     Case("loop over lines", LOCAL, commands(f'seq 6 | while read -r n; do {CREATE} "gw-${{n}}"; done'), "create"),
+    Case("loop that counts", LOCAL, commands(f"for ((i=0; i<6; i++)); do {CREATE} gw-$i; done"), "create"),
+    Case("xargs", LOCAL, commands(f"cat names | xargs -I{{}} {CREATE} {{}}"), "create"),
+    Case(
+        "PowerShell's loop",
+        LOCAL,
+        {"interpreter": ["pwsh", "-c"], "create": "1..6 | ForEach-Object { New-AzArcGateway -Name gw$_ }"},
+        "create",
+    ),
 ]
 
 PASSED = [
@@ -246,6 +254,8 @@ PASSED = [
         config=FULL,
     ),
     Case("wait loop", LOCAL, commands(f'{CREATE} "$NAME"', "for i in 1 2 3; do az arcgateway show; sleep 9; done")),
+    Case("tried again", LOCAL, commands(f'for i in 1 2 3 4 5 6 7; do {CREATE} "$NAME" && break; done')),
+    Case("tried again, name known", LOCAL, commands(f"while true; do {CREATE} fixed && break; done")),
     Case("loop of other words", LOCAL, commands('NAMES="a b"', "for n in $NAMES; do echo $n; done", f"{CREATE} fixed")),
     Case(
         "az, other subscription",
@@ -294,6 +304,10 @@ STACKS_REFUSED = [
         "three commands of two",
         [Case(f"k{n}", LOCAL, commands(f"{CREATE} a{n}", f"{CREATE} b{n}")) for n in range(3)],
         "k2",
+    ),
+    StackCase("a loop of six", [Case("k", LOCAL, commands(f"for n in a b c d e f; do {CREATE} gw-$n; done"))], "k"),
+    StackCase(
+        "a loop over a span", [Case("k", LOCAL, commands(f"for n in {{1..6}}\ndo\n  {CREATE} gw-$n\ndone"))], "k"
     ),
     StackCase(
         "two templates of three copies",
@@ -347,6 +361,11 @@ STACKS_PASSED = [
         [*gateways(4, None), Case("k", LOCAL, {"create": f"{CREATE} $N", "update": f"{CREATE} $N"})],
     ),
     StackCase("said twice", [Case(f"k{n}", LOCAL, commands(f"{CREATE} same --subscription {ONE}")) for n in range(9)]),
+    StackCase("a loop of five", [Case("k", LOCAL, commands(f"for n in a b c d e; do {CREATE} $n; done"))]),
+    StackCase(
+        "tried until it works",
+        [Case("k", LOCAL, commands(f"{CREATE} a || {CREATE} a || {CREATE} a")), *gateways(4, None)],
+    ),
     StackCase("other gateways", [Case(f"n{n}", "azure-native:network:NatGateway", {}) for n in range(9)]),
     StackCase("said alone already", gateways(1), config=FIVE),
     StackCase("many clusters", clusters(50)),
