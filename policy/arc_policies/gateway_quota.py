@@ -29,6 +29,7 @@ _GATEWAY = "azure-native:hybridcompute:gateway"
 _DEFAULT = "default"
 #: The subscription of gateways whose subscription is open.
 _ANY = "?"
+_CLUSTER_NAMES = ("ARC_SUBSCRIPTION_ID", "ARC_RESOURCE_GROUP", "ARC_CLUSTER_NAME")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MEND = (
     "Have clusters of the tenant share gateways (each serves clusters of every subscription and region), "
@@ -137,7 +138,7 @@ def _together(subjects: Sequence[Subject], settings: Settings) -> Iterator[tuple
         full = True
         # What a single resource shows is said before it is made.
         if not any(one.count.least and one.count.least + elsewhere > LIMIT for one in ones):
-            yield _last(ones), Finding("over", (), _problem(least, elsewhere), _MEND)
+            yield _last(one.subject for one in ones), Finding("over", (), _problem(least, elsewhere), _MEND)
     if not full:
         yield from _possibly(groups, settings)
 
@@ -157,7 +158,7 @@ def _possibly(groups: Mapping[str, list[_Declared]], settings: Settings) -> Iter
             fullest, most = subscription, total
     if fullest is not None:
         problem = f"may bring its subscription to {most} Arc gateways{_DOUBT}; {_ALLOWED}"
-        meant = [one for key, ones in groups.items() if key == fullest or not ones[0].told for one in ones]
+        meant = [one.subject for key, ones in groups.items() if key == fullest or not ones[0].told for one in ones]
         yield _last(meant), Finding(OPEN, (), problem, _MEND)
 
 
@@ -186,26 +187,28 @@ def _distinct(subjects: Sequence[Subject]) -> list[_Declared]:
     return found
 
 
-def _last(ones: Iterable[_Declared]) -> Subject:
+def _last(subjects: Iterable[Subject]) -> Subject:
     # Resources come in no fixed order, and a message should name the same one each time.
-    return max((one.subject for one in ones), key=lambda subject: subject.resource.urn if subject.resource else "")
+    return max(subjects, key=lambda subject: subject.resource.urn if subject.resource else "")
 
 
 def _crowded(subjects: Sequence[Subject], _: Settings) -> Iterator[tuple[Subject, Finding]]:
     """The driver's commands, which hold gateway and region of each cluster."""
-    clusters: dict[tuple[str, str], list[Subject]] = defaultdict(list)
+    clusters: dict[tuple[str, str], dict[str, Subject]] = defaultdict(dict)
     for subject in subjects:
         environment = subject.node.get("environment")
         gateway, region = environment.get("ARC_GATEWAY_ID"), environment.get("ARC_LOCATION")
-        if gateway.text and region.text:
-            clusters[gateway.text.lower(), region.text.lower()].append(subject)
+        names = [environment.get(name).text.lower() for name in _CLUSTER_NAMES]
+        if gateway.text and region.text and subject.resource is not None:
+            cluster = "/".join(names) if all(names) else subject.resource.urn
+            clusters[gateway.text.lower(), region.text.lower()][cluster] = subject
     for ones in clusters.values():
         if len(ones) > CLUSTERS:
             problem = (
-                f"is one of {len(ones)} clusters of a region that use one gateway, which serves {CLUSTERS} of each"
+                f"is one of {len(ones)} clusters of a region at one gateway, which serves {CLUSTERS} of each region"
             )
             mend = "Have some of the region's clusters use another gateway."
-            yield ones[-1], Finding("crowded", ("environment", "ARC_GATEWAY_ID"), problem, mend)
+            yield _last(ones.values()), Finding("crowded", ("environment", "ARC_GATEWAY_ID"), problem, mend)
 
 
 _QUOTAS = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"

@@ -145,7 +145,7 @@ def _words_of(word: str) -> list[str]:
 
 
 def _repeated(found: list[Call]) -> list[Call]:
-    return [replace(call, repeated=call.repeated or any(OPEN in word for word in call.arguments)) for call in found]
+    return [replace(call, repeated=True) if any(OPEN in word for word in call.arguments) else call for call in found]
 
 
 def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) -> list[Call]:
@@ -345,4 +345,6 @@ class _Lexer:
 
 
 def _put(words: list[str], word: str | None) -> tuple[list[str], None]:
-    return ([*words, word] if word is not None else words), None
+    if word is not None:
+        words.append(word)
+    return words, None

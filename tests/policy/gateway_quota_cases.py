@@ -57,9 +57,17 @@ def gateways(number: int, subscription: object = ONE, token: str = GATEWAY) -> l
     return [Case(f"g{n}", token, {"name": f"g{n}", **outputs}, provider=provider) for n in range(1, number + 1)]
 
 
-def clusters(number: int) -> list[Case]:
+def clusters(number: int, distinct: int = 10_000) -> list[Case]:
     environment = {"ARC_GATEWAY_ID": "/subscriptions/s/gateways/g", "ARC_LOCATION": "eastus"}
-    return [Case(f"c{n:04}", LOCAL, {"create": "connect", "environment": environment}) for n in range(number)]
+    names = {"ARC_SUBSCRIPTION_ID": ONE, "ARC_RESOURCE_GROUP": "rg"}
+    return [
+        Case(
+            f"c{n:04}",
+            LOCAL,
+            {"create": "connect", "environment": {**environment, **names, "ARC_CLUSTER_NAME": f"c{n % distinct}"}},
+        )
+        for n in range(number)
+    ]
 
 
 HERE = {"subscriptionId": ONE}
@@ -368,7 +376,8 @@ STACKS_PASSED = [
     ),
     StackCase("other gateways", [Case(f"n{n}", "azure-native:network:NatGateway", {}) for n in range(9)]),
     StackCase("said alone already", gateways(1), config=FIVE),
-    StackCase("many clusters", clusters(50)),
+    StackCase("1,000 clusters of one region", clusters(1_000)),
+    StackCase("commands of the same clusters", clusters(1_200, 600)),
     StackCase("two elsewhere", gateways(3), config={"gatewaysElsewhere": {"default": 2.0}}),
     StackCase("full elsewhere, in another", gateways(5), config={"gatewaysElsewhere": {TWO: 5.0}}),
 ]
