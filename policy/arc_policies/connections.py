@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from .commands import TEXT
@@ -117,6 +117,23 @@ def _own_type(node: Node, name: str) -> Node:
     given = node.field(name)
     classic = node.get("type")
     return classic if given.value is None and (classic.open or (classic.text and "/" not in classic.text)) else given
+
+
+_Run = Callable[[Subject, Settings], Iterator[Finding]]
+
+
+def _where_known(run: _Run) -> _Run:
+    """The check, where there are properties to judge; else only that there may be something to find."""
+
+    def checked(subject: Subject, settings: Settings) -> Iterator[Finding]:
+        place = subject.node if subject.node.open else subject.node.get("properties")
+        if place.open:
+            problem = "may make a connection by ExpressRoute or site-to-site VPN, as its properties are not known yet"
+            yield Finding(OPEN, place.path, problem, _SURE_MEND)
+        else:
+            yield from run(subject, settings)
+
+    return checked
 
 
 def _gateway(subject: Subject, _: Settings) -> Iterator[Finding]:
@@ -246,7 +263,7 @@ _CHECKS = (
     Check(
         "gateway",
         "virtual network gateways in the same forms; one with clients only is point-to-site and passes",
-        _gateway,
+        _where_known(_gateway),
         frozenset({_GATEWAY}),
         grades=("other", "arc", "sign"),
     ),
@@ -254,14 +271,14 @@ _CHECKS = (
         "connection",
         "connections of virtual network gateways of the types IPsec and ExpressRoute, or with such an end; "
         "Vnet2Vnet and VPNClient pass",
-        _connection,
+        _where_known(_connection),
         frozenset({_CONNECTION}),
         grades=("other", "arc", "sign"),
     ),
     Check(
         "hub",
         "virtual hubs that name a site-to-site VPN or ExpressRoute gateway",
-        _hub,
+        _where_known(_hub),
         frozenset({_HUB}),
         grades=("other", "arc"),
     ),

@@ -17,11 +17,15 @@ _WRAPPERS = frozenset(
     (
         *_KEYWORDS,
         *("sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry"),
-        *("foreach-object", "%"),
+        *("foreach-object", "%", "wsl", "stdbuf", "setsid", "unbuffer", "chronic"),
     )
 )
 #: Options of wrappers that take the next word.
 _VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C"})
+_SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOoPpQRSWw")
+#: Programs that run a text as another user, as shells do.
+_SWITCHES = frozenset({"su", "runuser"})
+_PYTHON = re.compile(r"python[\d.]*")
 _WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
 #: What may stand before a loop in the same simple command.
 _BEFORE_LOOP = frozenset({"do", "then", "else", "{", "!", "time"})
@@ -166,6 +170,11 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
         variables.update({pair[1]: pair[2] for pair in pairs if pair})
         return []
+    if _PYTHON.fullmatch(program) and arguments[:2] == ["-m", "azure.cli"]:
+        return [Call("az", tuple(arguments[2:]), own)]
+    if program == "ssh":
+        script = _remote(arguments) or stdin
+        return _calls(script, {}, depth + 1) if script else []
     if program == "eval":
         return _calls(" ".join(arguments), own, depth + 1)
     if program in _WRAPPERS:
@@ -173,7 +182,7 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         start = next((i for i, word in enumerate(arguments) if _runs(word) and before[i] not in _VALUED), None)
         made = [] if start is None else _run(arguments[start:], own, stdin, depth)
         return [replace(call, repeated=True) for call in made] if program == "xargs" else made
-    if program in SHELLS:
+    if program in SHELLS or program in _SWITCHES:
         script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
         return _calls(script, own, depth + 1) if script else []
     if program in POWERSHELLS:
@@ -184,6 +193,14 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         script = _after(arguments, lambda word: word.lower() in {"/c", "/k", "/s"})
         return _calls(script, own, depth + 1) if script else []
     return [Call(program, tuple(arguments), own)]
+
+
+def _remote(arguments: list[str]) -> str:
+    """What `ssh` has the other machine run: the words after its options and the host."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if rest[0] in _SSH_VALUED else rest[1:]
+    return " ".join(rest[1:])
 
 
 def program_name(word: str) -> str:

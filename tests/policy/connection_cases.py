@@ -315,6 +315,17 @@ REFUSED = [
         {"create": "if true; then /usr/bin/az --only-show-errors network local-gateway create -n l; fi"},
         "create",
     ),
+    Case(
+        "az, over ssh", LOCAL, {"create": "ssh -i key -p 22 user@host 'az network local-gateway create -n l'"}, "create"
+    ),
+    Case("az, as another user", LOCAL, {"create": "su deploy -c 'az network local-gateway create -n l'"}, "create"),
+    Case("az, as a module", LOCAL, {"create": "python3 -m azure.cli network local-gateway create -n l"}, "create"),
+    Case(
+        "az, by cmd",
+        LOCAL,
+        {"interpreter": ["cmd", "/C"], "create": "az.cmd network ^\n vpn-site create -n s"},
+        "create",
+    ),
     Case("az site", LOCAL, {"create": "true", "update": "az network vpn-site link add -n l --site-name s"}, "update"),
     Case("az virtual WAN", LOCAL, az("vpn-gateway connection create --gateway-name g -n c"), "create"),
     Case(
@@ -418,6 +429,26 @@ ADVISED = [
         "vpnClientConfiguration",
     ),
     Case("connection of unknown type", CONNECTION, {"connectionType": UNKNOWN}, "connectionType"),
+    Case("gateway of unknown properties", GENERIC, {**generic("connections"), "properties": UNKNOWN}, "properties"),
+    Case(
+        "Crossplane's unknown connection",
+        "kubernetes:network.azure.upbound.io/v1beta1:VirtualNetworkGatewayConnection",
+        {"spec": UNKNOWN},
+        "spec.forProvider",
+    ),
+    Case(
+        "connection from a file",
+        LOCAL,
+        {"create": f"az rest -m put -u https://management.azure.com{NETWORK}/connections/c?a=1 --body @c.json"},
+        "create",
+    ),
+    Case(
+        "hub of unknown properties",
+        DEPLOYMENT,
+        deployment({**arm("virtualHubs"), "properties": "[variables('p')]"}),
+        "properties.template.resources[0].properties",
+    ),
+    Case("PowerShell's table of options", LOCAL, pwsh("New-AzVirtualNetworkGatewayConnection @options"), "create"),
     Case(
         "route filter, unknown",
         "azure-native:network:RouteFilterRule",
