@@ -43,8 +43,10 @@ _HUB = f"{_NET}virtualhub"
 
 #: Peerings over which Azure's public services, Arc's among them, come.
 _PUBLIC_PEERINGS = frozenset({"microsoftpeering", "azurepublicpeering"})
-#: Communities of Azure's regions and its global services; others are Microsoft 365 and Dynamics.
-_AZURE_COMMUNITY = re.compile(r"12076:(?:50[567]0|51\d{3})\b")
+#: Communities of Azure's regions and of Azure Resource Manager.
+_AZURE_COMMUNITY = re.compile(r"12076:(?:5070|51\d{3})\b")
+#: That of Entra ID, which Arc needs as Microsoft 365 does.
+_LOGIN_COMMUNITY = re.compile(r"12076:5060\b")
 _SERVICE_TAG = "azurearcinfrastructure"
 _ARC_TEXT = re.compile(
     r"\.arc\.azure\.com|\bdp\.kubernetesconfiguration\.azure\.com|microsoft\.hybridcompute/|microsoft\.kubernetes/"
@@ -209,18 +211,29 @@ def _hub(subject: Subject, _: Settings) -> Iterator[Finding]:
 
 def _filter(subject: Subject, _: Settings) -> Iterator[Finding]:
     rules = [*subject.node.field("rules").each(), *subject.node.field("rule").each()] or [subject.node]
-    for rule in rules:
-        if rule.field("access").text.lower() == "deny":
-            continue
-        for community in rule.field("communities").each():
-            if _AZURE_COMMUNITY.search(community.text):
-                problem = "lets Azure's public services, of which Arc is one, over an ExpressRoute circuit"
-                yield Finding("arc", community.path, problem, _ARC_WITHOUT)
-                return
-            if community.open:
-                problem = "lets services over an ExpressRoute circuit that are not known yet"
-                yield Finding(OPEN, community.path, problem, _ARC_WITHOUT)
-                return
+    allowing = [rule for rule in rules if rule.field("access").text.lower() != "deny"]
+    communities = [community for rule in allowing for community in rule.field("communities").each()]
+    for grade, problem, found in (
+        ("arc", "lets Azure's public services, of which Arc is one, over an ExpressRoute circuit", _is_azure),
+        (OPEN, "lets services over an ExpressRoute circuit that are not known yet", _is_open),
+        ("sign", "lets Entra ID, at which agents sign in, over an ExpressRoute circuit", _is_login),
+    ):
+        place = next((community for community in communities if found(community)), None)
+        if place is not None:
+            yield Finding(grade, place.path, problem, _ARC_WITHOUT)
+            return
+
+
+def _is_azure(community: Node) -> bool:
+    return bool(_AZURE_COMMUNITY.search(community.text))
+
+
+def _is_open(community: Node) -> bool:
+    return community.open
+
+
+def _is_login(community: Node) -> bool:
+    return bool(_LOGIN_COMMUNITY.search(community.text))
 
 
 def _routes(subject: Subject, _: Settings) -> Iterator[Finding]:
@@ -265,7 +278,7 @@ _CHECKS = (
         "virtual network gateways in the same forms; one with clients only is point-to-site and passes",
         _where_known(_gateway),
         frozenset({_GATEWAY}),
-        grades=("other", "arc", "sign"),
+        grades=("other", "arc", "sign", OPEN),
     ),
     Check(
         "connection",
@@ -273,21 +286,22 @@ _CHECKS = (
         "Vnet2Vnet and VPNClient pass",
         _where_known(_connection),
         frozenset({_CONNECTION}),
-        grades=("other", "arc", "sign"),
+        grades=("other", "arc", "sign", OPEN),
     ),
     Check(
         "hub",
         "virtual hubs that name a site-to-site VPN or ExpressRoute gateway",
         _where_known(_hub),
         frozenset({_HUB}),
-        grades=("other", "arc"),
+        grades=("other", "arc", OPEN),
     ),
     Check(
         "route-filter",
-        "route filters of ExpressRoute that let communities of Azure's regions or global services through",
+        "route filters of ExpressRoute that let through communities of Azure's regions, Azure Resource Manager or "
+        "Entra ID",
         _filter,
         frozenset({f"{_NET}routefilter", f"{_NET}routefilterrule"}),
-        grades=("arc",),
+        grades=("arc", "sign", OPEN),
     ),
     Check(
         "route",
@@ -332,8 +346,7 @@ RULE = Rule(
             _CHECKED,
         ),
         "arc": Grade(
-            "ExpressRoute or VPN that carries Arc: a peering of Microsoft's public services, a route filter or route "
-            "that lets them through, anything that names Arc's hosts or resources",
+            "ExpressRoute or VPN that carries Arc: Microsoft's public services, or what names Arc's hosts or resources",
             Level.MANDATORY,
             Level.MANDATORY,
             f"{_HISTORY}; {_ROUTING}",

@@ -96,7 +96,7 @@ REFUSED = [
     Case(
         "classic route filter",
         "azure:network/routeFilter:RouteFilter",
-        {"rule": {"access": "Allow", "ruleType": "Community", "communities": ["12076:5050"]}},
+        {"rule": {"access": "Allow", "ruleType": "Community", "communities": ["12076:5070"]}},
         "rule.communities[0]",
         GA,
     ),
@@ -455,6 +455,12 @@ ADVISED = [
         {"access": "Allow", "communities": [UNKNOWN]},
         "communities[0]",
     ),
+    Case(
+        "route filter of Entra ID",
+        "azure-native:network:RouteFilterRule",
+        {"communities": ["12076:5060"]},
+        "communities[0]",
+    ),
     Case("bridged", "equinix:fabric/connection:Connection", {"z": [{"id": CIRCUIT}]}, "z[0].id"),
     Case(
         "python text",
@@ -498,7 +504,7 @@ PASSED = [
     Case(
         "route filter of Microsoft 365",
         "azure-native:network:RouteFilter",
-        {"rules": [{"access": "Allow", "communities": ["12076:5010", "12076:5100"]}]},
+        {"rules": [{"access": "Allow", "communities": ["12076:5010", "12076:5050", "12076:5100"]}]},
     ),
     Case(
         "route to a firewall",
