@@ -18,6 +18,7 @@ _DEEPEST = 12
 #: Azure Resource Manager makes no more of a loop.
 _MOST_COPIES = 800
 _REFERENCE = re.compile(r"\[\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
+_LENGTH = re.compile(r"\[\s*length\(\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\)\s*\]", re.IGNORECASE)
 _OWN_SUBSCRIPTION = re.compile(r"\[\s*subscription\(\)\.subscriptionId\s*\]", re.IGNORECASE)
 _TELLS_A_TYPE = re.compile(r"microsoft\.\w+/|privatelink\.", re.IGNORECASE)
 _TEMPLATES = ("template", "templateContent", "templateBody", "mainTemplate")
@@ -115,10 +116,18 @@ def _resolved(value: Value, names: Names, depth: int) -> Value:
         return {key: _resolved(item, names, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_resolved(item, names, depth + 1) for item in value]
-    if not isinstance(value, str) or not value.startswith("[") or value.startswith("[[") or not value.endswith("]"):
+    if not isinstance(value, str) or not _is_expression(value):
         return value
     reference = _REFERENCE.fullmatch(value)
     if reference:
         found = names.get((reference[1].lower(), fold(reference[2])), UNKNOWN)
         return _resolved(found, names, depth + 20)
+    length = _LENGTH.fullmatch(value)
+    if length:
+        counted = names.get((length[1].lower(), fold(length[2])), UNKNOWN)
+        return len(counted) if isinstance(counted, list | dict | str) and not _is_expression(counted) else UNKNOWN
     return value if _TELLS_A_TYPE.search(value) else UNKNOWN
+
+
+def _is_expression(value: Value) -> bool:
+    return isinstance(value, str) and value.startswith("[") and not value.startswith("[[") and value.endswith("]")

@@ -110,6 +110,15 @@ REFUSED = [
         says="6 Arc gateways (6 in this stack); Azure allows 5",
     ),
     Case(
+        "template's copies, by a list",
+        DEPLOYMENT,
+        deployment(
+            arm(copy={"name": "c", "count": "[length(variables('names'))]"}),
+            variables={"names": ["a", "b", "c", "d", "e", "f"]},
+        ),
+        "properties.template.resources[0]",
+    ),
+    Case(
         "template's copies of a nested template",
         DEPLOYMENT,
         deployment(
