@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from itertools import pairwise, takewhile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
 
-from . import shell
-from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, put, version_in
-from .az_values import elsewhere, items, pairs, stated
+from . import lines, shell
+from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, version_in
+from .arguments import NAME, SUBSCRIPTION, Arguments, Made, Option, Row, first, location, nothing, subscription
+from .az_values import items, pairs
 from .cloud_calls import CLOUD_VARIABLES, told
 from .reading import UNKNOWN, Node, Value
 from .shell import OPEN, Call
-from .tokens import Subject, arm_type_of_id, from_arm
+from .templates import OPEN_TEMPLATE
+from .tokens import Count, Subject
+from .writes import written
 
 COMMANDS = frozenset(
     {
@@ -47,8 +51,6 @@ _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
 GATEWAY = f"{_ARC}gateway"
-#: A change of a gateway that says nothing of what it leaves as it is.
-GATEWAY_UPDATE = f"{_ARC}gatewayupdate"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
@@ -58,82 +60,10 @@ INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
 _HELM_SETS = frozenset({"--set", "--set-string"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 
-#: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
-_Option = tuple[str, str]
-_PRIVATE_LINK: _Option = ("--enable-private-link", "--enable-p")
-_SCOPE: tuple[_Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
-_TARGET: tuple[_Option, ...] = (("--private-connection-resource-id", "--private-c"),)
-_GROUPS: tuple[_Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
-
-
-class _Arguments:
-    """The words after a program, asked for options; or those after a cmdlet of PowerShell, asked for parameters."""
-
-    def __init__(self, program: str, words: tuple[str, ...]) -> None:
-        cmdlet = "-" in program
-        self.options: tuple[str, ...] = () if cmdlet else words
-        self.parameters: tuple[str, ...] = words if cmdlet else ()
-
-    def value(self, *options: _Option) -> Value:
-        """An option's value: None when absent, "" when bare, UNKNOWN when open; the last one counts."""
-        found: Value = None
-        for index, word in enumerate(self.options):
-            name, equals, value = _split(word, options)
-            if _is(name, options):
-                following = self.options[index + 1] if index + 1 < len(self.options) else "-"
-                found = value if equals else ("" if following.startswith("-") else following)
-                found = UNKNOWN if found.strip() == OPEN else found
-        return found
-
-    def whole(self, *options: _Option) -> Value:
-        """As `value`, but UNKNOWN where any part of it is open."""
-        found = self.value(*options)
-        return UNKNOWN if isinstance(found, str) and OPEN in found else found
-
-    def values(self, *options: _Option) -> list[str] | None:
-        """All words of an option that takes several; None when absent."""
-        found: list[str] | None = None
-        for index, word in enumerate(self.options):
-            name, equals, value = _split(word, options)
-            if _is(name, options):
-                following = takewhile(lambda one: not one.startswith("-"), self.options[index + 1 :])
-                found = [value] if equals else list(following)
-        return found
-
-    def parameter(self, name: str, shortest: int = 7) -> Value:
-        """A PowerShell parameter's value, in the same terms; its name in any case, cut to so many letters at least."""
-        for index, word in enumerate(self.parameters):
-            given, colon, _ = word.lower().partition(":")
-            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) > min(shortest, len(name)):
-                following = self.parameters[index + 1] if index + 1 < len(self.parameters) else "-"
-                found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
-                return UNKNOWN if found.strip() == OPEN else found
-        return None
-
-    def settings(self, *options: _Option) -> Mapping[str, Value]:
-        """The `KEY=VALUE` words after options that take several of them and may come more than once."""
-        found: dict[str, Value] = {}
-        taking = False
-        for word in self.options:
-            name, equals, value = word.partition("=")
-            if word.startswith("-"):
-                taking = any(full.startswith(name) and len(name) >= len(short) for full, short in options)
-                name, equals, value = value.partition("=") if equals else ("", "", "")
-            if taking and equals:
-                found[name.lower()] = UNKNOWN if value.strip() == OPEN else value
-        return found
-
-
-def _split(word: str, options: tuple[_Option, ...]) -> tuple[str, str, str]:
-    """An option's name and value within one word, where they stand in one: `--name=VALUE`, `-n=VALUE`, `-nVALUE`."""
-    attached = len(word) > 2 and word[0] == "-" and word[1] != "-" and word[2] != "="
-    if attached and any(full == word[:2] for full, _ in options):
-        return word[:2], "=", word[2:]
-    return word.partition("=")
-
-
-def _is(name: str, options: tuple[_Option, ...]) -> bool:
-    return any(full.startswith(name) and len(name) >= len(short) for full, short in options)
+_PRIVATE_LINK: Option = ("--enable-private-link", "--enable-p")
+_SCOPE: tuple[Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
+_TARGET: tuple[Option, ...] = (("--private-connection-resource-id", "--private-c"),)
+_GROUPS: tuple[Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
 
 
 def _switched(value: Value) -> Value:
@@ -141,7 +71,7 @@ def _switched(value: Value) -> Value:
     return "Enabled" if value == "" else value
 
 
-def _endpoint(args: _Arguments) -> Value:
+def _endpoint(args: Arguments) -> Value:
     connection: dict[str, Value] = {
         "privateLinkServiceId": args.value(*_TARGET) or args.parameter("PrivateLinkServiceConnection"),
         "groupIds": args.value(*_GROUPS),
@@ -149,22 +79,22 @@ def _endpoint(args: _Arguments) -> Value:
     return {"privateLinkServiceConnections": [connection]}
 
 
-def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
-    def body(args: _Arguments) -> Value:
+def _zone(*options: Option) -> Callable[[Arguments], Value]:
+    def body(args: Arguments) -> Value:
         value = args.value(*options)
         return {"privateZoneName": args.parameter("ZoneName") or args.parameter("Name") if value is None else value}
 
     return body
 
 
-def _cluster(args: _Arguments) -> Value:
+def _cluster(args: Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
     scope = args.value(*_SCOPE)
     version = args.whole(("--agent-version", "--ag"))
     return {
         "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
         "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
-        "location": _location(args),
+        "location": location(args),
         "arcAgentProfile": {
             "desiredAgentVersion": args.parameter("ArcAgentProfileDesiredAgentVersion") if version is None else version,
             "agentAutoUpgrade": _auto_upgrade(args),
@@ -172,41 +102,39 @@ def _cluster(args: _Arguments) -> Value:
     }
 
 
-def _auto_upgrade(args: _Arguments) -> Value:
-    disable = args.value(("--disable-auto-upgrade", "--disable-a"))
-    disable = args.parameter("DisableAutoUpgrade") if disable is None else disable
+def _auto_upgrade(args: Arguments) -> Value:
+    disable = first(args.value(("--disable-auto-upgrade", "--disable-a")), args.parameter("DisableAutoUpgrade"))
     if disable is not None:
         return disable if disable is UNKNOWN else "Enabled" if str(disable).lower() == "false" else "Disabled"
-    given = args.value(("--auto-upgrade", "--au"))
-    given = args.parameter("ArcAgentProfileAgentAutoUpgrade") if given is None else given
+    given = first(args.value(("--auto-upgrade", "--au")), args.parameter("ArcAgentProfileAgentAutoUpgrade"))
     return "Disabled" if str(given).lower() == "false" else given
 
 
-def _location(args: _Arguments) -> Value:
-    given = args.whole(("--location", "--loc"), ("-l", "-l"))
-    return args.parameter("Location") if given is None else given
-
-
-def _gateway(args: _Arguments) -> Value:
-    name = args.whole(("--gateway-name", "--gateway-n"), ("--name", "--na"), ("-n", "-n"))
-    kind = args.whole(("--gateway-type", "--gateway-t"))
-    features, feature = args.values(("--allowed-features", "--al")), args.parameter("AllowedFeature")
-    tags, tag = args.values(("--tags", "--t")), args.parameter("Tag")
+def _gateway(args: Arguments) -> Value:
+    feature, tag = args.parameter("AllowedFeature"), args.parameter("Tag")
+    features = [feature] if isinstance(feature, str) else args.values(("--allowed-features", "--al"))
+    group = args.value(("--resource-group", "--resource-g"), ("-g", "-g"))
     return {
-        "gatewayName": args.parameter("Name") if name is None else name,
-        "gatewayType": args.parameter("GatewayType") if kind is None else kind,
-        "allowedFeatures": items([feature] if isinstance(feature, str) else features),
-        "tags": UNKNOWN if tag is not None else pairs(tags),
-        "location": _location(args),
+        "name": first(args.whole(*NAME, ("--gateway-name", "--gateway-n")), args.parameter("Name")),
+        "resourceGroup": first(group, args.parameter("ResourceGroupName")),
+        "subscriptionId": subscription(args),
+        "gatewayType": first(args.whole(("--gateway-type", "--gateway-t")), args.parameter("GatewayType")),
+        "allowedFeatures": items(features),
+        "tags": UNKNOWN if tag is not None else pairs(args.values(("--tags", "--t"))),
+        "location": location(args),
     }
 
 
-def _cloud(args: _Arguments) -> Value:
-    environment = args.whole(("--name", "--n"), ("-n", "-n"))
-    return {"environment": args.parameter("EnvironmentName", 3) if environment is None else environment}
+def _changed_gateway(args: Arguments) -> Value:
+    made = _gateway(args)
+    return {**made, "existing": True} if isinstance(made, dict) else made
 
 
-def _cloud_setting(args: _Arguments) -> Value:
+def _cloud(args: Arguments) -> Value:
+    return {"environment": first(args.whole(("--name", "--n"), ("-n", "-n")), args.parameter("EnvironmentName", 3))}
+
+
+def _cloud_setting(args: Arguments) -> Value:
     """`az config set cloud.name=NAME`."""
     for word in args.options:
         name, _, value = word.partition("=")
@@ -215,15 +143,11 @@ def _cloud_setting(args: _Arguments) -> Value:
     return {}
 
 
-def _server_cloud(args: _Arguments) -> Value:
-    return {"environment": args.whole(("--cloud", "--cloud"), ("-c", "-c")), "location": _location(args)}
+def _server_cloud(args: Arguments) -> Value:
+    return {"environment": args.whole(("--cloud", "--cloud"), ("-c", "-c")), "location": location(args)}
 
 
-def _nothing(_: _Arguments) -> Value:
-    return {}
-
-
-_CONFIGURATION: tuple[_Option, ...] = (
+_CONFIGURATION: tuple[Option, ...] = (
     ("--configuration-settings", "--configuration-s"),
     ("--configuration-protected-settings", "--configuration-p"),
     ("--config-protected-settings", "--config-p"),
@@ -231,10 +155,10 @@ _CONFIGURATION: tuple[_Option, ...] = (
 )
 
 
-def _proxy(args: _Arguments) -> Value:
+def _proxy(args: Arguments) -> Value:
     configured = args.settings(*_CONFIGURATION)
 
-    def first(parameter: str, setting: str, *options: _Option) -> Value:
+    def first(parameter: str, setting: str, *options: Option) -> Value:
         given = args.value(*options)
         given = args.parameter(parameter) if given is None else given
         return configured.get(f"proxy.{setting}") if given is None else given
@@ -253,13 +177,12 @@ def _proxy(args: _Arguments) -> Value:
     }
 
 
-_NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
-_ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
-
-_Row = tuple[str, str, Callable[[_Arguments], Value]]
+_ZONE: tuple[Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
-_AZ: tuple[_Row, ...] = (
+_AZ: tuple[Row, ...] = (
+    (r"deployment (?:group|sub|mg|tenant) create", OPEN_TEMPLATE, nothing),
+    (r"stack (?:group|sub|mg) create", OPEN_TEMPLATE, nothing),
     (r"network private-endpoint create", f"{_NET}privateendpoint", _endpoint),
     (
         r"network private-endpoint dns-zone-group (create|add)",
@@ -271,22 +194,23 @@ _AZ: tuple[_Row, ...] = (
         f"{_NET}privateendpointconnection",
         lambda args: {"id": args.value(("--id", "--id")) or args.value(("--type", "--type"))},
     ),
-    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
+    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
     (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
-    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", _nothing),
-    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", _nothing),
-    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
-    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
-    (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
+    *lines.AZ,
+    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", nothing),
+    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", nothing),
+    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", nothing),
+    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", nothing),
+    (r"private-link association create", "azure-native:authorization:privatelinkassociation", nothing),
     (r"arcgateway create", GATEWAY, _gateway),
-    (r"arcgateway update", GATEWAY_UPDATE, _gateway),
+    (r"arcgateway update", GATEWAY, _changed_gateway),
     (r"connectedmachine gateway create", GATEWAY, _gateway),
-    (r"connectedmachine gateway update", GATEWAY_UPDATE, _gateway),
+    (r"connectedmachine gateway update", GATEWAY, _changed_gateway),
     (r"connectedk8s (connect|update|upgrade)", _CLUSTER, _cluster),
     (r"connectedk8s connect", CONNECT_PROXY, _proxy),
     (r"connectedk8s update", UPDATE_PROXY, _proxy),
-    (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": _location(args)}),
+    (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": location(args)}),
     (r"cloud set", CLOUD, _cloud),
     (r"config set", CLOUD, _cloud_setting),
 )
@@ -301,12 +225,20 @@ _SETTINGS = {
     "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
 }
 #: PowerShell's cmdlets, and programs of one command.
-_CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
+_CMDLETS: Mapping[str, tuple[Made, ...]] = {
+    **dict.fromkeys(
+        (
+            *("new-azresourcegroupdeployment", "new-azsubscriptiondeployment", "new-azdeployment"),
+            *("new-azmanagementgroupdeployment", "new-aztenantdeployment"),
+        ),
+        ((OPEN_TEMPLATE, nothing),),
+    ),
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
-    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
+    **lines.CMDLETS,
+    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", nothing),),
     "new-azarcgateway": ((GATEWAY, _gateway),),
     "connect-azaccount": ((CLOUD, _cloud),),
     "login-azaccount": ((CLOUD, _cloud),),
@@ -315,6 +247,11 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (CONNECT_PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (UPDATE_PROXY, _proxy)),
 }
+
+
+def _cmdlet_rows(program: str) -> tuple[Made, ...]:
+    name = program.replace("-azurerm", "-az")
+    return _CMDLETS.get(name) or lines.cmdlet(name)
 
 
 def command_subjects(node: Node) -> list[Subject]:
@@ -344,17 +281,36 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
             made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
-    subjects = [
-        subject
-        for call in made
-        for subject in (
-            *_call_subjects(call, text),
-            *_client_variables(call, text, node.get("environment")),
-            *told(call, text, variables),
-        )
-    ]
+    subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, text)]
+    for call in made:
+        subjects += (*_client_variables(call, text, node.get("environment")), *told(call, text, variables))
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+
+
+#: What sets the subscription of the calls after it: `az account set` and PowerShell's twins.
+_CONTEXTS = frozenset({"set-azcontext", "select-azcontext", "select-azsubscription"})
+_CONTEXT_NAMES = ("SubscriptionId", "Subscription", "SubscriptionName")
+
+
+def _in_subscriptions(made: list[Call]) -> Iterator[Call]:
+    """The calls, each told the subscription that one before it has set; the words are the call's own first."""
+    current: Value = None
+    for call in made:
+        words = Arguments(call.program, call.arguments)
+        if call.program == "az" and _groups(call.arguments) == "account set":
+            current = words.value(SUBSCRIPTION, ("--name", "--n"), ("-s", "-s"), ("-n", "-n"))
+        elif call.program in _CONTEXTS:
+            current = next((v for n in _CONTEXT_NAMES if (v := words.parameter(n)) is not None), UNKNOWN)
+        else:
+            yield call if current is None else replace(call, arguments=_told(call, current))
+
+
+def _told(call: Call, subscription: Value) -> tuple[str, ...]:
+    value = subscription if isinstance(subscription, str) else OPEN
+    if call.program == "az":
+        return (f"--subscription={value}", *call.arguments)
+    return (*call.arguments, f"-SubscriptionId:{value}") if "-az" in call.program else call.arguments
 
 
 def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
@@ -366,28 +322,34 @@ def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> l
 
 
 def _call_subjects(call: Call, text: Node) -> list[Subject]:
-    arguments = _Arguments(call.program, call.arguments)
+    arguments = Arguments(call.program, call.arguments)
     if call.program == "az" or OPEN in call.program:
         groups = _groups(call.arguments)
         if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
             return [Subject(OPEN_TEXT, text)]
         rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-        rows += _generic(groups, arguments)
-    elif call.program in _CMDLETS:
-        rows = [(token, body, call.program) for token, body in _CMDLETS[call.program]]
+        rows += written(call.program, groups, arguments)
+    elif requested := written(call.program, "", arguments):
+        rows = requested
+    elif cmdlet := _cmdlet_rows(call.program):
+        rows = [(token, body, call.program) for token, body in cmdlet]
     elif call.program in _CONTAINER_PROGRAMS:
         if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
             return []
         inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
         if inner is not None:
-            return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
+            return _call_subjects(replace(call, program="az", arguments=call.arguments[inner + 1 :]), text)
         installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
         return [_words(call, text), *_chart_settings(call, text), *installs]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
         return []
-    return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+    count = Count(1, None) if call.repeated else Count()
+    return [
+        Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which", count=count)
+        for token, body, what in rows
+    ]
 
 
 def _chart_settings(call: Call, text: Node) -> list[Subject]:
@@ -430,53 +392,9 @@ def _groups(words: tuple[str, ...]) -> str:
     return " ".join(groups)
 
 
-def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
-    """`az resource create` and `az rest` of a type that an id or an address tells."""
-    method: Value = None
-    if groups in {"resource create", "resource update"}:
-        kind = args.value(("--resource-type", "--resource-t"))
-        namespace = args.value(("--namespace", "--names"))
-        identity = args.value(("--id", "--id"), ("--ids", "--ids"))
-        if isinstance(kind, str):
-            kind = f"{namespace}/{kind}" if isinstance(namespace, str) and "/" not in kind else kind
-        elif isinstance(identity, str):
-            kind = arm_type_of_id(identity)
-    elif groups == "rest":
-        method = args.value(("--method", "--m"), ("-m", "-m"))
-        address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
-        writes = isinstance(method, str) and method.lower() in {"put", "patch"}
-        kind = arm_type_of_id(address) if writes and isinstance(address, str) else None
-        identity = address
-    else:
-        return []
-    if not isinstance(kind, str) or not kind:
-        return []
-    last = identity if isinstance(identity, str) else args.value(*_NAME)
-    name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    token = from_arm(kind)
-    partial = groups == "resource update" or (isinstance(method, str) and method.lower() == "patch")
-    body = {"name": name, **_resource_body(args)}
-    return [(GATEWAY_UPDATE if partial and token == GATEWAY else token, lambda _: body, f"az {groups}")]
-
-
-def _resource_body(args: _Arguments) -> dict[str, Value]:
-    """What `az resource` and `az rest` are told of a resource, as ARM has it."""
-    body: dict[str, Value] = {"location": _location(args), "tags": pairs(args.values(("--tags", "--ta")))}
-    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    read = stated(given) if isinstance(given, str) else given
-    if isinstance(read, dict) and ("properties" in read or "tags" in read):
-        body |= read
-    else:
-        body["properties"] = given if read is UNKNOWN and given is not UNKNOWN and not elsewhere(given) else read
-    for pair in args.values(("--set", "--set")) or []:
-        name, _, value = pair.partition("=")
-        put(body, name.split("."), UNKNOWN if OPEN in value else value)
-    return body
-
-
 def _client_variables(call: Call, text: Node, environment: Node) -> list[Subject]:
     """The proxy variables that a call of Arc's own commands runs with, each at the place that sets it."""
-    if call.program not in _CMDLETS and not (
+    if not _cmdlet_rows(call.program) and not (
         call.program == "az" and re.match(r"(?:connectedk8s|arcgateway)\b", _groups(call.arguments))
     ):
         return []

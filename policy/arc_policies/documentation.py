@@ -98,6 +98,10 @@ def _section(rule: Rule) -> str:
         parts.append(_options(rule.options))
     if rule.remedies:
         parts.append("Remedy: " + "; ".join(remedy.does for remedy in rule.remedies) + ".")
+    if rule.checks and rule.stack_checks:
+        parts.append(
+            f"## {rule.name}-in-stack\n\nWhat `{rule.name}` sees over the whole stack, as a policy of its own."
+        )
     return "\n\n".join(parts) + "\n"
 
 

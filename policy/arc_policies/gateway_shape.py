@@ -10,7 +10,7 @@ from typing import Any
 
 from arcgateway.ids import GatewayId
 
-from .commands import GATEWAY, GATEWAY_UPDATE
+from .commands import GATEWAY
 from .reading import Node
 from .rule import OPEN, Check, Finding, Grade, Level, Remedy, Rule
 from .settings import Settings, texts
@@ -122,7 +122,8 @@ def _shape(subject: Subject, _: Settings) -> Iterator[Finding]:
 
 
 def _tagged(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    if _owned(subject):
+    # A change leaves what it does not say as it is.
+    if _owned(subject) and subject.node.get("existing").value is not True:
         yield from _tags(subject.node, settings)
 
 
@@ -195,7 +196,7 @@ RULE = Rule(
             "templates, azapi; `az arcgateway create`, `az connectedmachine gateway create`, `az resource`, `az rest`; "
             "`New-AzArcGateway`; our component",
             _shape,
-            frozenset({GATEWAY, GATEWAY_UPDATE, _COMPONENT}),
+            frozenset({GATEWAY, _COMPONENT}),
             grades=("type", "features", "bypass", "name", "unpublished"),
         ),
         Check(

@@ -21,7 +21,17 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from . import agent_version, gateway_shape, private_endpoints, proxy_urls, public_cloud, skip_ranges, tls_proxies
+from . import (
+    agent_version,
+    connections,
+    gateway_quota,
+    gateway_shape,
+    private_endpoints,
+    proxy_urls,
+    public_cloud,
+    skip_ranges,
+    tls_proxies,
+)
 from .exemptions import Ledger
 from .rule import DOCS, Finding, Level, Rule, findings, stack_findings
 from .secrecy import mark_secrets
@@ -31,6 +41,8 @@ from .tokens import Resource, normalise
 RULES: tuple[Rule, ...] = (
     private_endpoints.RULE,
     tls_proxies.RULE,
+    connections.RULE,
+    gateway_quota.RULE,
     public_cloud.RULE,
     skip_ranges.RULE,
     proxy_urls.RULE,

@@ -10,7 +10,7 @@ from datetime import date
 
 from .arc_chart import AGENTS_CONFIG, CLOUD
 from .cloud_calls import CLOUD_VARIABLES
-from .commands import GATEWAY, GATEWAY_UPDATE, TEXT
+from .commands import GATEWAY, TEXT
 from .names import host_of
 from .reading import Node, fold, plain
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
@@ -226,7 +226,6 @@ RULE = Rule(
             frozenset(
                 {
                     GATEWAY,
-                    GATEWAY_UPDATE,
                     "azure-native:kubernetes:connectedcluster",
                     "azure-native:hybridcompute:machine",
                     "azure-native:extendedlocation:customlocation",

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 
 from .arc_chart import is_arc_chart, release_subjects
-from .commands import CHART_PROXY, COMMANDS, GATEWAY, GATEWAY_UPDATE, command_subjects
+from .commands import CHART_PROXY, COMMANDS, command_subjects
 from .reading import Node, Value, from_json, plain
 from .templates import DEPLOYMENT, deployment_subjects
-from .tokens import Resource, Subject, from_arm, normalise
+from .tokens import Resource, Subject, from_arm, normalise, operated
 
 GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
@@ -31,7 +31,8 @@ _ARM_TYPE = re.compile(r"[A-Za-z]+\.[\w.]+(?:/\w+)+(?:@[\w-]+)?")
 def expands(token: str) -> bool:
     """Whether a resource of this type may declare more than itself."""
     provider = token.partition(":")[0]
-    return token in COMMANDS or token in GENERIC or token == DEPLOYMENT or token in HELM or _foreign(provider)
+    known = token in COMMANDS or token in GENERIC or token == DEPLOYMENT or token in HELM
+    return known or bool(operated(token)) or _foreign(provider)
 
 
 def is_component(token: str) -> bool:
@@ -60,10 +61,20 @@ def _subjects(token: str, node: Node) -> list[Subject]:
         return own + _arc_chart(node) + list(release_subjects(node))
     if token.startswith("kubernetes:"):
         items = node.get("items").each()
-        return [Subject(_kind(item, token), item) for item in items] if items else own
+        return [one for item in items for one in _kubernetes(_kind(item, token), item)] or _kubernetes(token, node)
     if _foreign(token.partition(":")[0]):
-        return _bridged(token, node)
+        return _bridged(node, token.rpartition(":")[2])
     return own
+
+
+def _kubernetes(token: str, node: Node) -> list[Subject]:
+    """A Kubernetes object, and the Azure resource that an operator in the cluster makes of it."""
+    spec = node.get("spec")
+    given = spec.get("forProvider")
+    kind = operated(token)
+    form = "is, by way of a Kubernetes operator, an Azure resource that"
+    made = [Subject(kind, spec if given.value is None else given, form=form)] if kind else []
+    return [Subject(token, node), *made]
 
 
 def _kind(item: Node, token: str) -> str:
@@ -84,7 +95,11 @@ def _generic(node: Node) -> list[Subject]:
     return [Subject(from_arm(arm_type), node, form="is a generic Azure resource that")] if kind else []
 
 
-def _bridged(token: str, node: Node) -> list[Subject]:
+#: Types of azapi that change or ask what exists.
+_CHANGES = frozenset({"updateresource", "resourceaction"})
+
+
+def _bridged(node: Node, kind_of_resource: str) -> list[Subject]:
     """A provider of its own names, such as azapi, whose `type` is ARM's and whose `body` is the resource."""
     kind, body = node.get("type"), node.get("body")
     if body.text:
@@ -92,14 +107,12 @@ def _bridged(token: str, node: Node) -> list[Subject]:
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
     value: Value = {
-        **{key: node.get(key).value for key in ("name", "location", "tags")},
+        **{key: node.get(key).value for key in ("name", "parentId", "location", "tags")},
         **({key: item.value for key in ("location", "tags") if (item := body.get(key)).value is not None}),
+        "existing": kind_of_resource in _CHANGES,
         "properties": body.get("properties").value,
     }
-    declared = from_arm(kind.text)
-    if declared == GATEWAY and re.search("update|action", token.rpartition(":")[2]):
-        declared = GATEWAY_UPDATE
-    return [Subject(declared, Node(value), kind.path, "is an Azure resource that")]
+    return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
 
 
 def _arc_chart(node: Node) -> list[Subject]:

@@ -222,7 +222,7 @@ PASSED = [
     ),
     Case("az rest, change leaves tags", LOCAL, rest({"properties": {"gatewayType": "Public"}}, "patch"), config=TAGGED),
     Case("sound, az rest", LOCAL, rest({"properties": {}, "tags": {"owner": "a", "costCentre": "b"}}), config=TAGGED),
-    Case("az, another gateway", LOCAL, {"create": "az network vnet-gateway create --gateway-type Vpn -n 'a b'"}),
+    Case("az, another gateway", LOCAL, {"create": "az network nat gateway create -n 'a b'"}),
     Case("az, shown", LOCAL, {"create": "az arcgateway show -n 'a b' -g g"}),
     Case("az, association", LOCAL, {"create": "az arcgateway settings update --gateway-resource-id x -g g"}),
     Case("az, a shell's file", LOCAL, {"create": "az resource show --ids x --set properties.gatewayType=Private"}),

@@ -399,6 +399,13 @@ ADVISED = [
         {"interpreter": ["python3", "-c"], "create": "run(['az','network','private-endpoint','create'])"},
         "create",
     ),
+    Case("template of a command", LOCAL, {"create": "az deployment group create -g g -f main.bicep"}, "create"),
+    Case(
+        "template of PowerShell",
+        LOCAL,
+        {"interpreter": ["pwsh", "-c"], "create": "New-AzResourceGroupDeployment -TemplateFile main.bicep"},
+        "create",
+    ),
     Case("unknown groups", LOCAL, {"create": "az network $WHAT create -n pe"}, "create"),
     Case("unbalanced", LOCAL, {"create": "az network private-endpoint create 'x"}, "create"),
 ]
@@ -437,6 +444,7 @@ PASSED = [
     Case("oidc", LOCAL, {"create": "az connectedk8s connect -n c --enable-oidc-issuer --proxy-skip-range .svc"}),
     Case("redirected", LOCAL, {"create": "az account show >/dev/null 2>&1 && echo ok"}),
     Case("here-document for a file", LOCAL, {"create": f"cat > notes <<EOF\n{CREATE}\nEOF\naz account show"}),
+    Case("template of a command, tried out", LOCAL, {"create": "az deployment group what-if -g g -f main.bicep"}),
     Case(
         "rest read", LOCAL, {"create": f"az rest --method get --url https://management.azure.com{SCOPE}?api-version=1"}
     ),

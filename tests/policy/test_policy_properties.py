@@ -67,7 +67,14 @@ values = st.recursive(
 )
 inputs = st.dictionaries(st.sampled_from(KNOWN_KEYS), values, max_size=6)
 configs = st.sampled_from(
-    [{}, {"profile": "ga"}, {"scope": "arc"}, {"requiredTags": ["owner"]}, {"profile": "ga", "exemptHosts": ["*"]}]
+    [
+        {},
+        {"profile": "ga"},
+        {"scope": "arc"},
+        {"requiredTags": ["owner"]},
+        {"profile": "ga", "exemptHosts": ["*"]},
+        {"gatewaysElsewhere": {"default": 5.0}},
+    ]
 )
 
 

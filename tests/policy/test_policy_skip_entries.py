@@ -70,4 +70,4 @@ def test_the_cost_of_a_range_grows_linearly() -> None:
         assert len(findings((RULE,), resource, Settings())) == 1
         return time.process_time() - started
 
-    assert seconds(8_000) < 3 * 8 * min(seconds(1_000) for _ in range(3))
+    assert min(seconds(8_000) for _ in range(2)) < 4 * 8 * min(seconds(1_000) for _ in range(3))
