@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 
 from . import shell
-from .reading import UNKNOWN, Node, Value
+from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
 from .tokens import Subject, arm_type_of_id, from_arm
 
@@ -31,6 +32,7 @@ _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
+_ROLES = "azure-native:authorization:"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
@@ -63,6 +65,16 @@ class _Arguments:
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
+
+    def values(self, *options: _Option) -> Value:
+        """All words of an option that takes several, in the same terms."""
+        found: list[Value] = []
+        for index, word in enumerate(self.words):
+            name, equals, value = word.partition("=")
+            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
+                following = takewhile(lambda other: not other.startswith("-"), self.words[index + 1 :])
+                found = [UNKNOWN if given.strip() == OPEN else given for given in ([value] if equals else following)]
+        return found or None
 
     def parameter(self, name: str) -> Value:
         """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
@@ -105,6 +117,23 @@ def _cluster(args: _Arguments) -> Value:
     }
 
 
+def _role_definition(args: _Arguments) -> Value:
+    """The role as JSON among the words; what lies in a file, or in PowerShell's objects, is not known here."""
+    given = args.value(("--role-definition", "--ro"))
+    role = from_json(given) if isinstance(given, str) else UNKNOWN
+    return role if isinstance(role, dict) else {"permissions": UNKNOWN}
+
+
+def _role_assignment(args: _Arguments) -> Value:
+    role, scopes = args.value(("--role", "--ro")), args.values(("--scope", "--sc"), ("--scopes", "--sc"))
+    named = args.parameter("RoleDefinitionName") or args.parameter("RoleDefinitionId")
+    return {
+        "roleDefinitionId": named if role is None else role,
+        "scope": args.parameter("Scope") if scopes is None else scopes,
+        "description": args.value(("--description", "--d")) or args.parameter("Description"),
+    }
+
+
 def _nothing(_: _Arguments) -> Value:
     return {}
 
@@ -144,6 +173,9 @@ _AZ: tuple[_Row, ...] = (
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
     (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
     (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
+    (r"role definition (create|update)", f"{_ROLES}roledefinition", _role_definition),
+    (r"role assignment (create|update)", f"{_ROLES}roleassignment", _role_assignment),
+    (r"ad sp create-for-rbac", f"{_ROLES}roleassignment", _role_assignment),
     (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
     (r"connectedk8s (connect|update)", PROXY, _proxy),
 )
@@ -159,6 +191,9 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
+    "new-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "set-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "new-azroleassignment": ((f"{_ROLES}roleassignment", _role_assignment),),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
 }
@@ -272,7 +307,9 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
     last = identity if isinstance(identity, str) else args.value(*_NAME)
     name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
     properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    body: Value = {"name": name, "properties": properties}
+    if isinstance(properties, str) and isinstance(read := from_json(properties), dict):
+        properties = Node(read).get("properties").value or read
+    body: Value = {"name": name, "id": identity, "properties": properties}
     return [(from_arm(kind), lambda _: body, f"az {groups}")]
 
 

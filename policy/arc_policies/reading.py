@@ -158,8 +158,8 @@ def _key(mapping: Mapping[str, Value], name: str) -> str | None:
 
 
 def from_json(text: str) -> Value:
-    """The value of JSON text; UNKNOWN where it is none."""
+    """The value of JSON text, with line breaks within strings as in ARM's templates; UNKNOWN where it is none."""
     try:
-        return plain(json.loads(text))
+        return plain(json.loads(text, strict=False))
     except (ValueError, RecursionError):
         return UNKNOWN

@@ -90,7 +90,11 @@ def _bridged(node: Node) -> list[Subject]:
         body = Node(from_json(body.text), body.path)
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
-    value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
+    value: Value = {
+        "name": node.get("name").value,
+        "parentId": node.get("parentId").value,
+        "properties": body.get("properties").value,
+    }
     return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
 
 
