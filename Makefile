@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema policy-docs clean
+.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema policy-docs policy-bundle clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -56,6 +56,9 @@ schema: ## Write anew the schemas that are checked in
 
 policy-docs: ## Write docs/policies.md anew from the rules
 	@cd policy && ../$(VENV) -m arc_policies.documentation > ../docs/policies.md
+
+policy-bundle: toolchain ## Write dist/policy, the policy pack as a folder of its own, ready to be published
+	@$(VENV) policy/bundle.py
 
 clean: ## Remove the sandbox's state (not the tool chain)
 	@$(VENV) -m sandbox down
