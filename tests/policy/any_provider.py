@@ -20,7 +20,7 @@ from sandbox.plugins.server import MESSAGE_BYTES, Servicer
 from sandbox.plugins.values import UNKNOWN, Properties
 
 #: A resource whose output `value` is what its input `becomes` says, and not known before it is created.
-LATER = "later:index:Later"
+LATER = "random:index:Later"
 
 #: Names that a package's schema keeps for itself.
 RESERVED = frozenset({"id", "urn", "pulumi"})

@@ -87,7 +87,7 @@ def program(language: Language, placed: Sequence[Placed]) -> dict[str, str]:
 
 def providers(placed: Sequence[Placed]) -> list[AnyProvider]:
     """Providers that take all that a program of these declares."""
-    keys: dict[str, dict[str, set[str]]] = {"later": {LATER: {"becomes", "value"}}}
+    keys: dict[str, dict[str, set[str]]] = {LATER.partition(":")[0]: {LATER: {"becomes", "value"}}}
     for item in placed:
         for one in (item, item.provider):
             if one is not None:
@@ -189,7 +189,8 @@ def _literal(value: Any, promises: Sequence[Promise]) -> str:
 def _yaml(placed: Sequence[Placed]) -> dict[str, str]:
     promises = _promises(placed)
     resources: dict[str, Any] = {
-        f"later{number}": {"type": LATER, "properties": {"becomes": one.becomes}} for number, one in enumerate(promises)
+        f"later{number}": {"type": LATER, "properties": {"becomes": _tree(one.becomes, ())}}
+        for number, one in enumerate(promises)
     }
     keys: dict[str, str] = {}
     for number, one in enumerate(placed):
