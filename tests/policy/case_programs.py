@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 from any_provider import LATER, AnyProvider
-from engine_runs import PROJECT
+from engine_runs import PYTHON
 from policy_cases import UNKNOWN, Case
 
 Language = Literal["python", "yaml"]
@@ -168,13 +168,9 @@ def _python(placed: Sequence[Placed]) -> dict[str, str]:
         lines.append(
             f"{variable} = {made}({kind!r}, {one.name!r}, {props}, pulumi.ResourceOptions({', '.join(options)}))"
         )
-    settings = {"name": "corpus", "runtime": {"name": "python", "options": _environment()}}
+    settings = {"name": "corpus", "runtime": PYTHON}
     text = _HEAD.format(later=LATER) + "\n".join(lines) + "\n"
     return {"Pulumi.yaml": yaml.safe_dump(settings), "__main__.py": text}
-
-
-def _environment() -> dict[str, str]:
-    return {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}
 
 
 def _literal(value: Any, promises: Sequence[Promise]) -> str:

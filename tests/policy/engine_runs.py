@@ -20,6 +20,9 @@ PACK = PROJECT / "policy"
 TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-yaml")
 LIMIT = 240  # seconds
 
+#: The runtime of a Python program in a folder elsewhere.
+PYTHON = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}}
+
 PREVIEW = ("preview",)
 UP = ("up", "--yes", "--skip-preview")
 
