@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import yaml
-from any_provider import LATER, AnyProvider
 from engine_runs import PYTHON
 from policy_cases import UNKNOWN, Case
+
+from sandbox.plugins.anything import LATER, AnyProvider
 
 Language = Literal["python", "yaml"]
 LANGUAGES: tuple[Language, ...] = ("python", "yaml")

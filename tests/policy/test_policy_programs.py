@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from any_provider import AnyProvider, serving
 from arc_policies.pack import POLICIES, STACK_ADVICE
 from case_programs import LANGUAGES, Language, Placed, grouped, program, promised, providers
 from engine_runs import PREVIEW, UP, Project, Run
 from policy_cases import StackCase, advice_of, corpora, stack_policy_of
 from pulumi_policy import StackValidationPolicy
+
+from sandbox.plugins.anything import AnyProvider, serving
 
 CORPORA = corpora()
 #: Judge cases together that have nothing to do with each other; they have runs of their own.

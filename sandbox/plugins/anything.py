@@ -1,7 +1,7 @@
-"""Providers that take every type and every property, served to the engine from the test's own process.
+"""Providers that take every type and every property, served to the engine from the caller's own process.
 
 The engine attaches to them (PULUMI_DEBUG_PROVIDERS) where it would start a plugin, so a run of it costs no process for
-each package, and a test sees what was created.
+each package, and the caller sees what was created.
 """
 
 from __future__ import annotations
