@@ -36,13 +36,16 @@ _LONGEST_KEY = 60
 
 
 def plain(props: object) -> Value:
-    """A copy of inputs in plain lists and dictionaries; unknown values, and assets without text, become UNKNOWN."""
+    """A copy of inputs in plain lists and dictionaries; unknown values, and assets without text, become UNKNOWN.
+
+    Keys are sorted: the engine sends a map in another order each time, and a finding is to name the same property.
+    """
     if props is None or isinstance(props, bool | int | float):
         return props
     if isinstance(props, str):
         return UNKNOWN if props in _SENTINELS else props
     if isinstance(props, Mapping):
-        return {str(key): _known(props.__getitem__, key) for key in props}
+        return {str(key): _known(props.__getitem__, key) for key in sorted(props, key=str)}
     if isinstance(props, Sequence) and not isinstance(props, bytes | bytearray):
         return [_known(props.__getitem__, index) for index in range(len(props))]
     text = getattr(props, "text", None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .commands import COMMANDS, PROXY, command_subjects
 from .reading import Node, Value, from_json, plain
-from .templates import DEPLOYMENT, deployment_subjects
+from .templates import DEPLOYMENT, OPEN_TEMPLATE, deployment_subjects
 from .tokens import Resource, Subject, from_arm, normalise
 
 GENERIC = frozenset({"azure-native:resources:resource"})
@@ -88,6 +88,8 @@ def _bridged(node: Node) -> list[Subject]:
     kind, body = node.get("type"), node.get("body")
     if body.text:
         body = Node(from_json(body.text), body.path)
+    if kind.open and body.value is not None:
+        return [Subject(OPEN_TEMPLATE, kind)]
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
     value: Value = {
