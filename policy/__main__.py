@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from arc_policies.pack import POLICIES
+import sys
+
+from arc_policies.settings import PackSettingsError
 from pulumi_policy import PolicyPack
 
 if __name__ == "__main__":
+    try:
+        from arc_policies.pack import POLICIES
+    except PackSettingsError as error:
+        sys.exit(f"policy pack arc-gateway: {error}")
     PolicyPack("arc-gateway", POLICIES)
