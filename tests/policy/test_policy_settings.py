@@ -25,7 +25,7 @@ from arc_policies.settings import (
     schema_of,
 )
 from arc_policies.tokens import Subject
-from policy_cases import UNKNOWN
+from policy_cases import UNKNOWN, corpora
 from pulumi.runtime.proto import analyzer_pb2 as wire
 from pulumi_policy import EnforcementLevel, Policy
 from wire_calls import analyze, analyze_stack, remediate, secret, served, urn
@@ -377,6 +377,56 @@ def test_what_a_remedy_could_not_mend_is_refused() -> None:
 
 def test_without_the_level_nothing_is_remedied() -> None:
     assert remediate(THING, {"colour": "red"}, served(policies_of((rule(),)))) == []
+
+
+REMEDIED = [one for one in RULES if one.remedies]
+CASES = {
+    name: [case for kind in ("REFUSED", "ADVISED", "PASSED") for case in getattr(corpus, kind, [])]
+    for name, corpus in corpora().items()
+}
+
+
+def covered(value: Any) -> Any:
+    """The same with every text a secret of its own."""
+    if isinstance(value, dict):
+        return {key: covered(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [covered(item) for item in value]
+    return secret(value) if isinstance(value, str) else value
+
+
+def clear_texts(value: Any) -> set[str]:
+    """All texts that are not within a secret."""
+    if isinstance(value, dict):
+        return set() if is_secret(value) else set().union(*map(clear_texts, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(clear_texts, value))
+    return {value} if isinstance(value, str) else set()
+
+
+def is_secret(value: dict[str, Any]) -> bool:
+    return set(value) == set(secret(None))
+
+
+@pytest.mark.parametrize("remedied", REMEDIED, ids=lambda one: one.name)
+def test_no_remedy_uncovers_a_secret(remedied: Rule) -> None:
+    policies = policies_of((remedied,))
+    for case in CASES[remedied.name]:
+        level = {remedied.name: EnforcementLevel.REMEDIATE}
+        server = served(policies, {remedied.name: case.config}, level)
+        texts = clear_texts(plain(case.props))
+        for props in (covered(case.props), {key: secret(value) for key, value in case.props.items()}):
+            for changed in remediate(case.type, props, server):
+                assert clear_texts(changed) & texts == set(), case.name
+
+
+@pytest.mark.parametrize("remedied", REMEDIED, ids=lambda one: one.name)
+def test_a_remedy_leaves_nothing_to_remedy(remedied: Rule) -> None:
+    policies = policies_of((remedied,))
+    for case in CASES[remedied.name]:
+        server = served(policies, {remedied.name: case.config}, {remedied.name: EnforcementLevel.REMEDIATE})
+        for changed in remediate(case.type, case.props, server)[-1:]:
+            assert remediate(case.type, changed, server) == [], case.name
 
 
 def test_a_clear_day_and_a_pattern_are_read() -> None:
