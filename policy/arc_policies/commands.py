@@ -66,15 +66,15 @@ class _Arguments:
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
 
-    def values(self, *options: _Option) -> Value:
-        """All words of an option that takes several, in the same terms."""
-        found: list[Value] = []
+    def values(self, *options: _Option) -> list[str] | None:
+        """All words of an option that takes several; None when absent."""
+        found: list[str] | None = None
         for index, word in enumerate(self.words):
             name, equals, value = word.partition("=")
             if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
-                following = takewhile(lambda other: not other.startswith("-"), self.words[index + 1 :])
-                found = [UNKNOWN if given.strip() == OPEN else given for given in ([value] if equals else following)]
-        return found or None
+                following = takewhile(lambda one: not one.startswith("-"), self.words[index + 1 :])
+                found = [value] if equals else list(following)
+        return found
 
     def parameter(self, name: str) -> Value:
         """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
@@ -129,7 +129,7 @@ def _role_assignment(args: _Arguments) -> Value:
     named = args.parameter("RoleDefinitionName") or args.parameter("RoleDefinitionId")
     return {
         "roleDefinitionId": named if role is None else role,
-        "scope": args.parameter("Scope") if scopes is None else scopes,
+        "scope": args.parameter("Scope") if scopes is None else [*scopes],
         "description": args.value(("--description", "--d")) or args.parameter("Description"),
     }
 
