@@ -22,6 +22,7 @@ _GATEWAY_SCOPE = re.compile(
     r"microsoft\.hybridcompute/(?:gateways|settings)\b|microsoft\.kubernetes/connectedclusters\b", re.I
 )
 _GATEWAY_WORDS = re.compile(r"(?<![a-z])arc[\s_-]*gateway", re.I)
+_MAKE_GATEWAY = "Microsoft.HybridCompute/gateways/write"
 #: The tenant's root, or a management group.
 _ABOVE_SUBSCRIPTIONS = re.compile(r"^/$|microsoft\.management/managementgroups\b", re.I)
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
@@ -91,28 +92,40 @@ _CLOSER = "Name the resource groups or the subscription that hold the gateways a
 _LOOK = "Look that it gives only what the work on gateways needs."
 
 
-def _left(powers: Iterable[_Power], taken: Iterable[str]) -> tuple[_Power, ...]:
-    """What these powers still are after what a role takes away."""
-    patterns = tuple(taken)
-    return tuple(
-        _Power(what, tuple(one for one in actions if not any(rights.matches(pattern, one) for pattern in patterns)))
-        for what, actions in powers
-    )
+class _Taken:
+    """What a role takes away again, found by provider: large roles are to cost no more than they are large."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._anywhere: list[str] = []
+        self._by_provider: dict[str, list[str]] = {}
+        for pattern in patterns:
+            provider = _provider(pattern)
+            where = self._anywhere if "*" in provider else self._by_provider.setdefault(provider, [])
+            where.append(pattern)
+
+    def leaves(self, action: str) -> bool:
+        own = self._by_provider.get(_provider(action), ())
+        return not any(rights.matches(pattern, action) for pattern in (*self._anywhere, *own))
+
+    def left_of(self, power: _Power) -> _Power:
+        return _Power(power.what, tuple(filter(self.leaves, power.actions)))
 
 
-def _worst(pattern: str, powers: Iterable[_Power], taken: Iterable[str]) -> str:
+def _provider(action: str) -> str:
+    return action.partition("/")[0].lower()
+
+
+def _worst(pattern: str, powers: Iterable[_Power], taken: _Taken) -> str:
     """The worst that an entry of a role's actions gives; "" for nothing unneeded."""
     if pattern.lower().endswith("/read"):
         return ""
     for power in powers:
         if any(rights.matches(pattern, action) for action in power.actions):
             return power.what
-    provider = pattern.partition("/")[0].lower()
+    provider = _provider(pattern)
     whole = _Power("rights over all that a provider of Azure has", _whole(provider))
-    if provider in _HARMLESS_PROVIDERS or not any(rights.matches(pattern, action) for action in whole.actions):
-        return ""
-    (left,) = _left((whole,), taken)
-    return left.what if any(rights.matches(pattern, action) for action in left.actions) else ""
+    given = any(rights.matches(pattern, action) and taken.leaves(action) for action in whole.actions)
+    return whole.what if given and provider not in _HARMLESS_PROVIDERS else ""
 
 
 def _unread(node: Node) -> bool:
@@ -126,11 +139,17 @@ def _permissions(role: Node) -> list[Node]:
 
 
 def _is_for_gateways(role: Node, name: str) -> bool:
+    """Whether a role calls itself so, names gateway actions, or gives them to someone who works with Arc's clusters."""
     words = (name, role.field("roleName", "name").text, role.field("description").text)
-    return any(_GATEWAY_WORDS.search(text) for text in words) or any(
-        _GATEWAY_ACTION.match(action.text)
-        for permission in _permissions(role)
-        for action in permission.field("actions").each()
+    if any(_GATEWAY_WORDS.search(text) for text in words):
+        return True
+    actions = [action.text for permission in _permissions(role) for action in permission.field("actions").each()]
+    if any(_GATEWAY_ACTION.match(action) for action in actions):
+        return True
+    on_clusters = any(action.lower().startswith("microsoft.kubernetes/connectedclusters/") for action in actions)
+    return on_clusters and any(
+        action.lower().startswith("microsoft.hybridcompute/") and rights.matches(action, _MAKE_GATEWAY)
+        for action in actions
     )
 
 
@@ -143,7 +162,9 @@ def _definition(subject: Subject, _: Settings) -> Iterator[Finding]:
         return
     for permission in _permissions(role):
         yield from _allowed(permission)
-    for scope in role.field("assignableScopes").each():
+    # The classic provider takes the scope of the definition where no other is named.
+    scopes = role.field("assignableScopes")
+    for scope in (role.field("scope") if scopes.value is None else scopes).each():
         if _ABOVE_SUBSCRIPTIONS.search(scope.text):
             yield Finding(
                 "scope", scope.path, "lets a role for Arc gateways be assigned above single subscriptions", _CLOSER
@@ -158,20 +179,22 @@ def _allowed(permission: Node) -> Iterator[Finding]:
     if permission.open:
         yield Finding(OPEN, permission.path, "is what a role for Arc gateways gives, which is not known yet", _LOOK)
         return
-    taken = permission.field("notActions").each()
-    taken_texts = [entry.text for entry in taken if entry.text]
-    taken_open = any(_unread(entry) for entry in taken)
-    powers = _left(_POWERS, taken_texts)
+    exceptions = permission.field("notActions").each()
+    exceptions_open = any(_unread(entry) for entry in exceptions)
+    taken = _Taken(entry.text for entry in exceptions if entry.text)
+    powers = tuple(map(taken.left_of, _POWERS))
     for action in permission.field("actions").each():
-        power = _worst(action.text, powers, taken_texts)
+        power = _worst(action.text, powers, taken)
         if _unread(action):
             yield Finding(OPEN, action.path, "is an action of a role for Arc gateways that is not known yet", _LOOK)
-        elif power and taken_open:
+        elif power and exceptions_open:
             yield Finding(OPEN, action.path, f"gives {power}, unless notActions, not known yet, takes it away", _NARROW)
         elif power:
             yield Finding("role", action.path, f"gives {power}, more than work on Arc gateways needs", _NARROW)
+    kept = [entry.text for entry in permission.field("notDataActions").each() if entry.text]
     for action in permission.field("dataActions").each():
-        if action.text and not (action.text.lower().endswith("/read") and "*" not in action.text):
+        reads_one_thing = action.text.lower().endswith("/read") and "*" not in action.text
+        if action.text and not reads_one_thing and not any(rights.matches(entry, action.text) for entry in kept):
             problem = "gives access to data within services, which work on Arc gateways does not need"
             yield Finding("role", action.path, problem, _NARROW)
 

@@ -105,6 +105,18 @@ ADVISED = [
         role(ASSOCIATE, dataActions=["Microsoft.Kubernetes/connectedClusters/pods/write"]),
         "permissions[0].dataActions[0]",
     ),
+    Case(
+        "clusters, and gateways by the whole provider",
+        ROLE,
+        role("Microsoft.Kubernetes/connectedClusters/write", "Microsoft.HybridCompute/*"),
+        "permissions[0].actions[1]",
+    ),
+    Case(
+        "classic, by its scope",
+        "azure:authorization/roleDefinition:RoleDefinition",
+        {"name": "ops", "scope": MANAGEMENT_GROUP, "permissions": [{"actions": [READ]}]},
+        "scope",
+    ),
     Case("by its name", ROLE, role("*", name="Arc Gateway operators"), "permissions[0].actions[0]"),
     Case(
         "second permission",
@@ -369,6 +381,8 @@ PASSED = [
         role(READ, "Microsoft.Kubernetes/*", notActions=["Microsoft.Kubernetes/*"], notDataActions=["*"]),
     ),
     Case("wide, for others", ROLE, role("*", name="platform team")),
+    Case("clusters, for others", ROLE, role("Microsoft.Kubernetes/connectedClusters/*", "Microsoft.Kubernetes/*/read")),
+    Case("data taken away again", ROLE, role(READ, dataActions=["Microsoft.X/a/*"], notDataActions=["microsoft.x/*"])),
     Case("servers, for others", ROLE, role("Microsoft.HybridCompute/machines/*", "Microsoft.HybridCompute/*/read")),
     Case("application gateways", ROLE, role("Microsoft.Network/applicationGateways/*", name="gateway operators")),
     Case("a role in the tenant, for others", ROLE, role("Microsoft.Storage/*/read", scopes=["/"])),
