@@ -73,6 +73,7 @@ def test_an_exemption_lets_pass_and_is_reported(project: Project) -> None:
     report = "is exempt from no-tls-terminating-proxies until 2999-12-31: ticket 4711"
     assert done.stdout.count(report) == 2, "once in the preview, once in the update"
     assert "arc-gateway-stack-advice" in done.stdout
+    assert "sets nothing" not in done.stdout
 
     expired = preview(project, PROJECT / "policy", {RULE: {"exemptions": [{**EXEMPTION, "expires": "2020-02-29"}]}})
     assert expired.returncode != 0
