@@ -32,13 +32,16 @@ from wire_calls import analyze, analyze_stack, remediate, secret, served, urn
 
 PROXY, ENDPOINT = "arc-gateway:index:ProxySettings", "azure-native:network:PrivateEndpoint"
 CANARY = "hunter2-canary"
-TODAY = datetime.now(UTC).date()
 RULE_NAME = "no-tls-terminating-proxies"
 BAD = {"httpsUrl": secret(f"http://u:{CANARY}@proxy:3128"), "terminatesTls": True}
 
 
+def day(days: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days)).isoformat()
+
+
 def exempt(resource: str, days: int = 30, reason: str = "ticket 4711") -> dict[str, Any]:
-    return {"resource": resource, "reason": reason, "expires": (TODAY + timedelta(days)).isoformat()}
+    return {"resource": resource, "reason": reason, "expires": day(days)}
 
 
 def serving(*exemptions: dict[str, Any], policy: str = RULE_NAME, **rest: Any) -> Any:
@@ -55,8 +58,7 @@ def test_an_exemption_silences_its_rule_and_is_reported_once(resource: str) -> N
     (said,) = analyze_stack([(PROXY, "north", BAD)], server)
     assert (said.policyName, said.enforcementLevel) == (STACK_ADVICE, wire.ADVISORY)
     assert said.urn == urn(PROXY)
-    until = exempt("")["expires"]
-    assert f"north ({PROXY}) is exempt from {RULE_NAME} until {until}: ticket 4711" in said.message
+    assert f"north ({PROXY}) is exempt from {RULE_NAME} until {day(30)}: ticket 4711" in said.message
     assert CANARY not in said.message
     assert analyze_stack([], server) == [], "an exemption that no longer counts is not told again"
 
@@ -96,7 +98,7 @@ def test_the_last_day_still_counts() -> None:
 def test_an_expired_exemption_refuses_and_says_so() -> None:
     (found,) = analyze(PROXY, BAD, serving(exempt("north", days=-1)))
     assert found.enforcementLevel == wire.MANDATORY
-    assert found.message.endswith(f"Its exemption expired: {exempt('', -1)['expires']} was the last day.")
+    assert found.message.endswith(f"Its exemption expired: {day(-1)} was the last day.")
 
 
 def test_a_date_that_no_calendar_has_refuses_and_says_so() -> None:
