@@ -123,6 +123,56 @@ def test_the_folder_works_with_its_own_environment(project: Project, folder: Pat
     assert "profile must be one of the following" in wrong.stdout + wrong.stderr
 
 
+#: A pack of one rule, whose remedy changes a text beside a secret.
+REMEDYING = """\
+from datetime import date
+
+from arc_policies.pack import policies_of
+from arc_policies.rule import Check, Finding, Grade, Level, Remedy, Rule
+from pulumi_policy import PolicyPack
+
+TOKENS = frozenset({"arc-gateway:index:proxysettings"})
+
+
+def wrong(subject, settings):
+    if subject.node.get("terminatesTls").on:
+        yield Finding("wrong", ("terminatesTls",), "is on", "Switch it off.")
+
+
+def switch_off(token, props, settings):
+    props["terminatesTls"] = False
+    return True
+
+
+PolicyPack("arc-gateway", policies_of((Rule(
+    name="switched-off",
+    description="Nothing is on.",
+    why="It is a test.",
+    grades={"wrong": Grade("on", Level.MANDATORY, Level.MANDATORY, "test", date(2026, 8, 20))},
+    checks=(Check("on", "what is on", wrong, TOKENS, grades=("wrong",)),),
+    remedies=(Remedy("switches it off", switch_off, TOKENS),),
+),)))
+"""
+
+
+def test_a_remedy_is_made_and_listed_and_leaves_secrets_secret(project: Project, folder: Path) -> None:
+    (folder / "__main__.py").write_text(REMEDYING)
+    up = ("up", "--yes", "--skip-preview")
+    assert run(project, folder, None, *up).returncode != 0, "mandatory until it is set to remediate"
+
+    exempt = {"switched-off": {"enforcementLevel": "remediate", "exemptions": [EXEMPTION]}}
+    assert "[remediate]" not in run(project, folder, exempt, *up).stdout
+
+    done = run(project, folder, {"switched-off": "remediate"}, *up)
+    assert done.returncode == 0, done.stdout
+    assert "[remediate]  switched-off" in done.stdout
+    state = project.pulumi("stack", "export").stdout
+    (inputs,) = (one["inputs"] for one in json.loads(state)["deployment"]["resources"] if one["urn"] == URN)
+    assert inputs["terminatesTls"] is False
+    assert "ciphertext" in inputs["httpsUrl"]
+    assert CANARY not in state
+
+
 @pytest.fixture
 def service() -> Iterator[tuple[str, dict[str, bytes]]]:
     """As much of Pulumi's service as a publication asks of it: its address, and what was sent there by path."""
