@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 from pulumi_policy import (
@@ -71,11 +72,14 @@ class _Speaker:
     level: Level
     ledger: Ledger
 
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(option.name for option in options_of(self.rules))
+
     def settings(self, config: Mapping[str, Any]) -> Settings:
         """A policy's configuration over the pack's; keys that set nothing are noted, for the engine lets them pass."""
-        known = {option.name for option in options_of(self.rules)}
         for key in config:
-            if key not in known:
+            if key not in self._keys:
                 self.ledger.note_idle(self.policy, key)
         return Settings({**pack_settings(), **config})
 

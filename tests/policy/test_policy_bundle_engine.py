@@ -80,6 +80,15 @@ def test_an_exemption_lets_pass_and_is_reported(project: Project) -> None:
     assert "Its exemption expired: 2020-02-29 was the last day." in expired.stdout
 
 
+def test_what_is_deployed_is_judged_without_the_program(project: Project) -> None:
+    assert project.pulumi("up", "--yes", "--skip-preview").returncode == 0
+    (project.folder / "__main__.py").unlink()
+    done = project.pulumi("policy", "analyze", "--policy-pack", str(PROJECT / "policy"))
+    assert done.returncode != 0
+    assert "corporate (arc-gateway:index:ProxySettings), property terminatesTls" in done.stdout
+    assert CANARY not in done.stdout + done.stderr
+
+
 def test_the_engine_refuses_exemptions_that_are_none(project: Project) -> None:
     shapes: dict[str, dict[str, Any]] = {
         "no-private-endpoints": {**EXEMPTION, "resource": "*"},
