@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from arc_policies import serving
 from arc_policies.pack import POLICIES
 from pulumi_policy import PolicyPack
 
 if __name__ == "__main__":
+    serving.install()
     PolicyPack("arc-gateway", POLICIES)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from arc_policies.pack import POLICIES
+from pulumi_policy import Policy
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACK = PROJECT / "policy"
@@ -137,10 +138,10 @@ class Project:
 
         Args:
             command: `PREVIEW`, `UP`, or either with more options.
-            config: of every policy.
+            config: of every policy that has these options.
             disabled: policies that are not to run.
         """
-        set_up: dict[str, Any] = {policy.name: dict(config or {}) for policy in POLICIES}
+        set_up: dict[str, Any] = {policy.name: _known_to(policy, config or {}) for policy in POLICIES}
         file, log = self.folder.parent / "policies.json", self.folder.parent / "events.json"
         file.write_text(json.dumps(set_up | dict.fromkeys(disabled, "disabled")))
         log.unlink(missing_ok=True)
@@ -148,3 +149,8 @@ class Project:
         done = self.pulumi(*command, *pack, "--event-log", str(log))
         lines = log.read_text("utf-8").splitlines() if log.exists() else []
         return Run(done.returncode, done.stdout + done.stderr, [json.loads(line) for line in lines])
+
+
+def _known_to(policy: Policy, config: Mapping[str, Any]) -> dict[str, Any]:
+    schema = policy.config_schema
+    return {key: value for key, value in config.items() if schema is not None and key in schema.properties}
