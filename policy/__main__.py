@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from arc_policies import serving
 from arc_policies.settings import PackSettingsError
 from pulumi_policy import PolicyPack
 
@@ -12,4 +13,5 @@ if __name__ == "__main__":
         from arc_policies.pack import POLICIES
     except PackSettingsError as error:
         sys.exit(f"policy pack arc-gateway: {error}")
+    serving.install()
     PolicyPack("arc-gateway", POLICIES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 
 from .commands import COMMANDS, PROXY, command_subjects
@@ -42,9 +43,23 @@ def _foreign(provider: str) -> bool:
     return provider not in _KNOWN_PROVIDERS and not provider.startswith("azure-native_")
 
 
+class _Last(threading.local):
+    """What the resource that this thread was asked about last declares: one policy after the other asks."""
+
+    token: str = ""
+    props: object = None
+    declared: tuple[Subject, ...] = ()
+
+
+_LAST = _Last()
+
+
 def subjects(token: str, resource: Resource) -> list[Subject]:
     """All that a resource of this normalised type declares, itself first."""
-    return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
+    if resource.props is not _LAST.props or token != _LAST.token:
+        _LAST.declared = tuple(_subjects(token, Node(plain(resource.props))))
+        _LAST.token, _LAST.props = token, resource.props
+    return [replace(subject, resource=resource) for subject in _LAST.declared]
 
 
 def _subjects(token: str, node: Node) -> list[Subject]:

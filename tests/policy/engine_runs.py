@@ -138,10 +138,10 @@ class Project:
 
         Args:
             command: `PREVIEW`, `UP`, or either with more options.
-            config: of every policy that knows its keys.
+            config: of every policy that has these options.
             disabled: policies that are not to run.
         """
-        set_up: dict[str, Any] = {policy.name: _own(policy, config or {}) for policy in POLICIES}
+        set_up: dict[str, Any] = {policy.name: _known_to(policy, config or {}) for policy in POLICIES}
         file, log = self.folder.parent / "policies.json", self.folder.parent / "events.json"
         file.write_text(json.dumps(set_up | dict.fromkeys(disabled, "disabled")))
         log.unlink(missing_ok=True)
@@ -151,6 +151,6 @@ class Project:
         return Run(done.returncode, done.stdout + done.stderr, [json.loads(line) for line in lines])
 
 
-def _own(policy: Policy, config: Mapping[str, Any]) -> dict[str, Any]:
-    assert policy.config_schema is not None
-    return {key: value for key, value in config.items() if key in policy.config_schema.properties}
+def _known_to(policy: Policy, config: Mapping[str, Any]) -> dict[str, Any]:
+    schema = policy.config_schema
+    return {key: value for key, value in config.items() if schema is not None and key in schema.properties}
