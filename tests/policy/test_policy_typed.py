@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from engine_runs import PREVIEW, PYTHON, UP, Project
+from engine_runs import PREVIEW, PROJECT, PYTHON, UP, Project
 from policy_cases import RULE_BY_NAME
 
 from sandbox.plugins.anything import AnyProvider, serving
@@ -39,3 +39,36 @@ def test_every_rule_refuses_the_resource_that_breaks_it(project: Project) -> Non
         assert rule.advisory or any(rule.name == policy and name.startswith(rule.name) for policy, name in refused), (
             f"{rule.name} is silent"
         )
+
+
+YAML = f"""\
+name: components
+runtime: yaml
+packages:
+  arc-gateway: {PROJECT / "components"}
+config:
+  terminates: {{type: boolean, default: false}}
+resources:
+  gateway:
+    type: arc-gateway:ArcGateway
+    properties: {{resourceGroupName: arc, gatewayName: gw, location: eastus, protect: true}}
+  proxy:
+    type: arc-gateway:ProxySettings
+    properties:
+      httpsUrl: "http://proxy.example.com:3128"
+      skipRange: [10.96.0.0/12]
+      terminatesTls: ${{terminates}}
+      preflight: "off"
+"""
+
+
+def test_the_projects_components_are_judged_in_another_language(tmp_path: Path) -> None:
+    """They run in a process of their own here, and are judged by what they register there."""
+    with serving([AnyProvider(name, {}) for name in ("azure-native", "command")]) as providers:
+        project = Project.made(tmp_path, {"Pulumi.yaml": YAML}, PULUMI_DEBUG_PROVIDERS=providers)
+        sound = project.run(PREVIEW)
+        assert (sound.code, sound.said) == (0, []), sound.text
+        refused = project.run((*PREVIEW, "-c", "terminates=true"))
+    assert refused.code != 0
+    assert {(said.policy, said.name) for said in refused.said} == {("no-tls-terminating-proxies", "proxy")}
+    assert "proxy (arc-gateway:index:ProxySettings), property terminatesTls, " in refused.text
