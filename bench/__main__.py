@@ -55,11 +55,12 @@ def of_azure(rounds: int, requests: int, cases: tuple[str, ...], as_json: bool) 
 @main.command("policy")
 @click.option("--resources", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--checkpoints/--no-checkpoints", default=True, help="Let the engine prepare its state, as it does.")
 @_json
-def of_policy(resources: int, rounds: int, as_json: bool) -> None:
+def of_policy(resources: int, rounds: int, checkpoints: bool, as_json: bool) -> None:
     """What `preview` of a stack costs with the policy pack, with as many idle policies, and without any."""
     with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
-        figures = policy.measure(Path(folder), resources, rounds, _say)
+        figures = policy.measure(Path(folder), resources, rounds, _say, checkpoints=checkpoints)
     if as_json:
         click.echo(json.dumps({"resources": resources, "rounds": rounds, "targets": policy.TARGETS, **figures.plain()}))
     else:

@@ -124,7 +124,9 @@ class Policies:
         ]
 
 
-def measure(folder: Path, resources: int, rounds: int, say: Callable[[str], None]) -> Figures:
+def measure(
+    folder: Path, resources: int, rounds: int, say: Callable[[str], None], *, checkpoints: bool = True
+) -> Figures:
     """Preview with each in every round; they take turns, each round with another first.
 
     Args:
@@ -132,6 +134,8 @@ def measure(folder: Path, resources: int, rounds: int, say: Callable[[str], None
         resources: how many the stack has.
         rounds: how often.
         say: takes a line of progress.
+        checkpoints: let the engine prepare its state after each resource, as it does unasked. Without, a preview does
+            little else than what a pack adds to.
     """
     figures, policies = Figures(), Policies()
     packs = {
@@ -140,6 +144,8 @@ def measure(folder: Path, resources: int, rounds: int, say: Callable[[str], None
         PACK: ("--policy-pack", str(ROOT / "policy")),
     }
     with _engine(folder, resources) as variables:
+        if not checkpoints:
+            variables |= {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
         pulumi(PROJECT, variables, "stack", "select", "--create", "bench")
         for number in range(rounds):
             turn = number % len(WITH)
@@ -168,8 +174,6 @@ def _engine(folder: Path, resources: int) -> Iterator[dict[str, str]]:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_DEBUG_PROVIDERS": providers,
             "PULUMI_OPTION_CONFIG_FILE": str(folder / "stack.yaml"),
-            "PULUMI_EXPERIMENTAL": "true",
-            "PULUMI_SKIP_CHECKPOINTS": "true",
             "BENCH_RESOURCES": str(resources),
         }
 
