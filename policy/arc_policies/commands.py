@@ -129,7 +129,7 @@ def _role_assignment(args: _Arguments) -> Value:
     named = args.parameter("RoleDefinitionName") or args.parameter("RoleDefinitionId")
     return {
         "roleDefinitionId": named if role is None else role,
-        "scope": args.parameter("Scope") if scopes is None else [*scopes],
+        "scope": args.parameter("Scope") or args.parameter("ResourceType") if scopes is None else [*scopes],
         "description": args.value(("--description", "--d")) or args.parameter("Description"),
     }
 

@@ -331,6 +331,15 @@ ADVISED = [
         "create",
     ),
     Case(
+        "New-AzRoleAssignment, by the resource's type",
+        REMOTE,
+        {
+            "create": f"pwsh -Command 'New-AzRoleAssignment -SignInName x -RoleDefinitionId {OWNER} -ResourceName c "
+            "-ResourceType Microsoft.Kubernetes/connectedClusters -ResourceGroupName rg'"
+        },
+        "create",
+    ),
+    Case(
         "az rest",
         LOCAL,
         {
@@ -418,6 +427,14 @@ PASSED = [
         "narrow, by az",
         LOCAL,
         {"create": f"az role definition create --role-definition '{json.dumps({**CLI_ROLE, 'Actions': [READ]})}'"},
+    ),
+    Case(
+        "New-AzRoleAssignment for others",
+        LOCAL,
+        {
+            "interpreter": ["pwsh", "-Command"],
+            "create": f"New-AzRoleAssignment -SignInName x -RoleDefinitionName Owner -Scope {STORAGE}",
+        },
     ),
     Case(
         "a file of others",
