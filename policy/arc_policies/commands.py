@@ -12,7 +12,7 @@ from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, version_in
 from .arguments import NAME, SUBSCRIPTION, Arguments, Made, Option, Row, first, location, nothing, subscription
 from .az_values import items, pairs
 from .cloud_calls import CLOUD_VARIABLES, told
-from .reading import UNKNOWN, Node, Value
+from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
 from .templates import OPEN_TEMPLATE
 from .tokens import Count, Subject
@@ -51,6 +51,7 @@ _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
 GATEWAY = f"{_ARC}gateway"
+_ROLES = "azure-native:authorization:"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
@@ -130,6 +131,23 @@ def _changed_gateway(args: Arguments) -> Value:
     return {**made, "existing": True} if isinstance(made, dict) else made
 
 
+def _role_definition(args: Arguments) -> Value:
+    """The role as JSON among the words; what lies in a file, or in PowerShell's objects, is not known here."""
+    given = args.value(("--role-definition", "--ro"))
+    role = from_json(given) if isinstance(given, str) else UNKNOWN
+    return role if isinstance(role, dict) else {"permissions": UNKNOWN}
+
+
+def _role_assignment(args: Arguments) -> Value:
+    scopes = args.values(("--scope", "--sc"), ("--scopes", "--sc"))
+    named = first(args.parameter("RoleDefinitionName"), args.parameter("RoleDefinitionId"))
+    return {
+        "roleDefinitionId": first(args.value(("--role", "--ro")), named),
+        "scope": first(args.parameter("Scope"), args.parameter("ResourceType")) if scopes is None else [*scopes],
+        "description": first(args.value(("--description", "--d")), args.parameter("Description")),
+    }
+
+
 def _cloud(args: Arguments) -> Value:
     return {"environment": first(args.whole(("--name", "--n"), ("-n", "-n")), args.parameter("EnvironmentName", 3))}
 
@@ -203,6 +221,9 @@ _AZ: tuple[Row, ...] = (
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", nothing),
     (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", nothing),
     (r"private-link association create", "azure-native:authorization:privatelinkassociation", nothing),
+    (r"role definition (create|update)", f"{_ROLES}roledefinition", _role_definition),
+    (r"role assignment (create|update)", f"{_ROLES}roleassignment", _role_assignment),
+    (r"ad sp create-for-rbac", f"{_ROLES}roleassignment", _role_assignment),
     (r"arcgateway create", GATEWAY, _gateway),
     (r"arcgateway update", GATEWAY, _changed_gateway),
     (r"connectedmachine gateway create", GATEWAY, _gateway),
@@ -239,6 +260,9 @@ _CMDLETS: Mapping[str, tuple[Made, ...]] = {
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
     **lines.CMDLETS,
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", nothing),),
+    "new-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "set-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "new-azroleassignment": ((f"{_ROLES}roleassignment", _role_assignment),),
     "new-azarcgateway": ((GATEWAY, _gateway),),
     "connect-azaccount": ((CLOUD, _cloud),),
     "login-azaccount": ((CLOUD, _cloud),),

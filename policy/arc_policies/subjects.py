@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 
 from .arc_chart import is_arc_chart, release_subjects
 from .commands import CHART_PROXY, COMMANDS, command_subjects
 from .reading import Node, Value, from_json, plain
-from .templates import DEPLOYMENT, deployment_subjects
+from .templates import DEPLOYMENT, OPEN_TEMPLATE, deployment_subjects
 from .tokens import Resource, Subject, from_arm, normalise, operated
 
 GENERIC = frozenset({"azure-native:resources:resource"})
@@ -44,9 +45,23 @@ def _foreign(provider: str) -> bool:
     return provider not in _KNOWN_PROVIDERS and not provider.startswith("azure-native_")
 
 
+class _Last(threading.local):
+    """What the resource that this thread was asked about last declares: one policy after the other asks."""
+
+    token: str = ""
+    props: object = None
+    declared: tuple[Subject, ...] = ()
+
+
+_LAST = _Last()
+
+
 def subjects(token: str, resource: Resource) -> list[Subject]:
     """All that a resource of this normalised type declares, itself first."""
-    return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
+    if resource.props is not _LAST.props or token != _LAST.token:
+        _LAST.declared = tuple(_subjects(token, Node(plain(resource.props))))
+        _LAST.token, _LAST.props = token, resource.props
+    return [replace(subject, resource=resource) for subject in _LAST.declared]
 
 
 def _subjects(token: str, node: Node) -> list[Subject]:
@@ -104,6 +119,8 @@ def _bridged(node: Node, kind_of_resource: str) -> list[Subject]:
     kind, body = node.get("type"), node.get("body")
     if body.text:
         body = Node(from_json(body.text), body.path)
+    if kind.open and body.value is not None:
+        return [Subject(OPEN_TEMPLATE, kind)]
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
     value: Value = {

@@ -75,7 +75,12 @@ def _resources(place: Node, names: Names, at: Path | None, parent: str, depth: i
     if depth > _DEEPEST:
         yield Subject(OPEN_TEMPLATE, place, at)
         return
+    if place.open:
+        yield Subject(OPEN_TEMPLATE, place, at)
     for written in place.children():
+        if written.open:
+            yield Subject(OPEN_TEMPLATE, written, at)
+            continue
         resource = Node(_resolved(written.value, names, 0), written.path)
         if resource.get("condition").value is False or resource.get("existing").value is True:
             continue

@@ -11,6 +11,7 @@ from .reading import Node, Path, Value
 _NATIVE = re.compile(r"(?:azure-native|azure-nextgen)(?:_[a-z0-9]+_v\w+)?:([a-z0-9]+)(?:/[^:]+)?:(\w+)", re.IGNORECASE)
 
 _RULES = "azure-native:network:firewallpolicyrulecollectiongroup"
+_ROLE_ASSIGNMENT = "azure-native:authorization:roleassignment"
 
 #: Types of ExpressRoute, VPN and routing that the classic provider calls as azure-native does.
 _CONNECTIONS = (
@@ -44,6 +45,13 @@ _SAME = {
     "azure:arckubernetes:provisionedcluster": "azure-native:kubernetes:connectedcluster",
     "azure:core:resourcegroup": "azure-native:resources:resourcegroup",
     "azure:management:privatelink": "azure-native:authorization:resourcemanagementprivatelink",
+    "azure:authorization:roledefinition": "azure-native:authorization:roledefinition",
+    "azure:authorization:assignment": _ROLE_ASSIGNMENT,
+    "azure:pim:activeroleassignment": _ROLE_ASSIGNMENT,
+    "azure:pim:eligibleroleassignment": _ROLE_ASSIGNMENT,
+    "azure-native:authorization:pimroleeligibilityschedule": _ROLE_ASSIGNMENT,
+    "azure-native:authorization:roleassignmentschedulerequest": _ROLE_ASSIGNMENT,
+    "azure-native:authorization:roleeligibilityschedulerequest": _ROLE_ASSIGNMENT,
     "azure:network:firewallpolicy": "azure-native:network:firewallpolicy",
     "azure:network:firewallpolicyrulecollectiongroup": _RULES,
     "azure:network:applicationgateway": "azure-native:network:applicationgateway",

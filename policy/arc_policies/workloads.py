@@ -166,10 +166,15 @@ def _spliced(text: str, earlier: list[re.Match[str]]) -> bool:
 
 
 def _helm(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    yield from _image(subject.node.get("chart"), settings)
+    chart = subject.node.get("chart")
+    if chart.open:
+        yield Finding(OPEN, chart.path, "installs a chart that is not known yet", _MEND)
+    yield from _image(chart, settings)
     texts: list[tuple[Node, str]] = []
     for node in subject.node.get("values").walk():
-        if node.key in {"image", "repository"} and node.text:
+        if node.key in {"image", "repository"} and node.open:
+            yield Finding(OPEN, node.path, "runs an image that is not known yet", _MEND)
+        elif node.key in {"image", "repository"} and node.text:
             yield from _image(node, settings)
         elif node.text:
             texts.append((node, node.text))

@@ -24,6 +24,7 @@ def written(program: str, groups: str, args: Arguments) -> list[tuple[str, Calla
         name = identity.partition("?")[0].rstrip("/").rpartition("/")[2]
     made: Value = {
         "name": name,
+        "id": identity,
         "subscriptionId": (subscription_of_id(identity) if isinstance(identity, str) else "") or subscription(args),
         "existing": existing,
         **_body(args, body),

@@ -22,11 +22,11 @@ def connection(target: object, *groups: str) -> list[dict[str, Any]]:
     return [{"name": "c", "privateLinkServiceId": target, "groupIds": list(groups)}]
 
 
-def template(*resources: dict[str, Any], **rest: Any) -> dict[str, Any]:
+def template(*resources: dict[str, Any] | str, **rest: Any) -> dict[str, Any]:
     return {"$schema": "x", "contentVersion": "1.0.0.0", "resources": list(resources), **rest}
 
 
-def deployment(*resources: dict[str, Any], **rest: Any) -> dict[str, Any]:
+def deployment(*resources: dict[str, Any] | str, **rest: Any) -> dict[str, Any]:
     return {"properties": {"mode": "Incremental", "template": template(*resources, **rest)}}
 
 
@@ -392,6 +392,14 @@ ADVISED = [
     Case(
         "linked template", DEPLOYMENT, {"properties": {"templateLink": {"uri": "https://x"}}}, "properties.templateLink"
     ),
+    Case("unknown resource of a template", DEPLOYMENT, deployment(UNKNOWN), "properties.template.resources[0]"),
+    Case(
+        "unknown resources of a template",
+        DEPLOYMENT,
+        {"properties": {"template": {"resources": UNKNOWN}}},
+        "properties.template.resources",
+    ),
+    Case("unknown azapi", "azapi:index/resource:Resource", {"type": UNKNOWN, "body": {}}, "type"),
     Case("bridged", "terraform:index:Thing", {"a": [{"b": SCOPE}]}, "a[0].b"),
     Case(
         "python text",

@@ -232,6 +232,8 @@ ADVISED = [
     Case("may say so", PROXY, {"terminatesTls": UNKNOWN}, "terminatesTls"),
     Case("https and certificate", PROXY, {"httpsUrl": "https://proxy:3129", "certificate": PEM}, "certificate"),
     Case("unknown certificate", PROXY, {"httpsUrl": "http://proxy:3128", "certificate": UNKNOWN}, "certificate"),
+    Case("unknown chart", RELEASE, {"chart": UNKNOWN, "values": {}}, "chart"),
+    Case("unknown image of a chart", RELEASE, {"chart": "p", "values": {"image": UNKNOWN}}, "values.image"),
     Case("unknown address", PROXY, {"httpsUrl": UNKNOWN, "certificate": PEM}, "httpsUrl"),
     Case(
         "firewall, exempt",
