@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from . import shell
 from .reading import UNKNOWN, Node, Value
@@ -25,6 +25,8 @@ COMMANDS = frozenset(
 TEXT = "text:command"
 OPEN_TEXT = "open:command"
 WORDS = "text:words"
+#: Words that a command writes to a hosts file.
+HOSTS = "text:hosts"
 
 PROXY = "arc-gateway:index:proxysettings"
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
@@ -63,6 +65,19 @@ class _Arguments:
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
+
+    def values(self, *options: _Option) -> Value:
+        """All words of an option that takes several: None when absent."""
+        found: list[Value] = []
+        taking = False
+        for word in self.words:
+            name, equals, value = word.partition("=")
+            if word.startswith("-"):
+                taking = any(full.startswith(name) and len(name) >= len(short) for full, short in options)
+                found += [value] if taking and equals else []
+            elif taking:
+                found.append(UNKNOWN if word.strip() == OPEN else word)
+        return found or None
 
     def parameter(self, name: str) -> Value:
         """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
@@ -118,6 +133,80 @@ def _proxy(args: _Arguments) -> Value:
     }
 
 
+def _record(args: _Arguments) -> Value:
+    kind = args.words[args.words.index("record-set") + 1 :][:1] if "record-set" in args.words else ()
+    name = args.value(("--record-set-name", "--record"), *_NAME)
+    return {
+        "privateZoneName": args.value(*_ZONE) or args.parameter("ZoneName"),
+        "relativeRecordSetName": args.parameter("Name") if name is None else name,
+        "recordType": args.parameter("RecordType") or (kind[0] if kind else ""),
+    }
+
+
+def _firewall_rule(args: _Arguments) -> Value:
+    """A rule of Azure Firewall as `az` is told it."""
+    return {
+        "ruleType": args.value(("--rule-type", "--rule-t")),
+        "targetFqdns": args.values(("--target-fqdns", "--target-f")),
+        "targetUrls": args.values(("--target-urls", "--target-u")),
+        "fqdnTags": args.values(("--fqdn-tags", "--fqdn")),
+        "webCategories": args.values(("--web-categories", "--web")),
+        "destinationFqdns": args.values(("--destination-fqdns", "--destination-f"), ("--dest-fqdns", "--dest-f")),
+        "destinationAddresses": args.values(
+            ("--destination-addresses", "--destination-a"), ("--dest-addr", "--dest-a")
+        ),
+        "destinationIpGroups": args.values(("--destination-ip-groups", "--destination-i"), ("--dest-ipg", "--dest-i")),
+        "destinationPorts": args.values(("--destination-ports", "--destination-p")),
+        "ipProtocols": args.values(("--ip-protocols", "--ip-p")),
+        "protocols": args.values(("--protocols", "--pro")),
+        "sourceAddresses": args.values(("--source-addresses", "--source-a")),
+        "sourceIpGroups": args.values(("--source-ip-groups", "--source-i")),
+    }
+
+
+def _filter_collection(args: _Arguments) -> Value:
+    return {
+        "ruleCollections": [
+            {
+                "action": args.value(("--action", "--act")),
+                "priority": args.value(("--collection-priority", "--coll"), ("--priority", "--prio")),
+                "rules": [_firewall_rule(args)],
+            }
+        ]
+    }
+
+
+def _rule_collection(args: _Arguments) -> Value:
+    return {
+        "action": args.value(("--action", "--act")),
+        "priority": args.value(("--priority", "--prio")),
+        "rules": [_firewall_rule(args)],
+    }
+
+
+def _security_rule(args: _Arguments) -> Value:
+    """A rule of a network security group; of what is not given `az` takes all, inbound and allowed."""
+    cmdlet = args.parameter("Access") is not None and args.value(("--access", "--acc")) is None
+
+    def told(parameter: str, *options: _Option) -> Value:
+        return args.parameter(parameter) if cmdlet else args.values(*options)
+
+    def one(parameter: str, *options: _Option) -> Value:
+        return args.parameter(parameter) if cmdlet else args.value(*options)
+
+    return {
+        "access": one("Access", ("--access", "--acc")),
+        "direction": one("Direction", ("--direction", "--dir")),
+        "priority": one("Priority", ("--priority", "--prio")),
+        "protocol": one("Protocol", ("--protocol", "--prot")),
+        "destinationAddressPrefixes": told("DestinationAddressPrefix", *_DESTINATIONS) or ["*"],
+        "destinationPortRanges": told("DestinationPortRange", ("--destination-port-ranges", "--destination-p"))
+        or ["*"],
+        "sourceAddressPrefixes": told("SourceAddressPrefix", ("--source-address-prefixes", "--source-ad")),
+    }
+
+
+_DESTINATIONS: tuple[_Option, ...] = (("--destination-address-prefixes", "--destination-ad"),)
 _NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
 _ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
@@ -138,7 +227,14 @@ _AZ: tuple[_Row, ...] = (
     ),
     (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
-    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
+    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _record),
+    (
+        r"network firewall policy rule-collection-group collection add-filter-collection",
+        f"{_NET}firewallpolicyrulecollectiongroup",
+        _filter_collection,
+    ),
+    (r"network firewall (application|network)-rule create", f"{_NET}firewallrulecollection", _rule_collection),
+    (r"network nsg rule (create|update)", f"{_NET}securityrule", _security_rule),
     (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", _nothing),
     (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", _nothing),
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
@@ -157,7 +253,10 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
-    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
+    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _record),),
+    "new-aznetworksecurityruleconfig": ((f"{_NET}securityrule", _security_rule),),
+    "add-aznetworksecurityruleconfig": ((f"{_NET}securityrule", _security_rule),),
+    "set-aznetworksecurityruleconfig": ((f"{_NET}securityrule", _security_rule),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
@@ -190,8 +289,78 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
     subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    subjects += [*_firewall_cmdlets(made, text), *_hosts_lines(made, text)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+
+
+_COLLECTION_CMDLETS = frozenset(
+    {
+        "new-azfirewallpolicyfilterrulecollection",
+        "new-azfirewallapplicationrulecollection",
+        "new-azfirewallnetworkrulecollection",
+    }
+)
+_RULE_CMDLETS = {
+    "new-azfirewallpolicyapplicationrule": "ApplicationRule",
+    "new-azfirewallapplicationrule": "ApplicationRule",
+    "new-azfirewallpolicynetworkrule": "NetworkRule",
+    "new-azfirewallnetworkrule": "NetworkRule",
+}
+_RULE_PARAMETERS = {
+    "TargetFqdn": "targetFqdns",
+    "TargetUrl": "targetUrls",
+    "FqdnTag": "fqdnTags",
+    "WebCategory": "webCategories",
+    "DestinationFqdn": "destinationFqdns",
+    "DestinationAddress": "destinationAddresses",
+    "DestinationPort": "destinationPorts",
+    "SourceAddress": "sourceAddresses",
+}
+
+
+def _firewall_cmdlets(made: Sequence[Call], text: Node) -> list[Subject]:
+    """The rules of Azure Firewall in a script: PowerShell makes them first, then the collection with its action."""
+    collections = [_Arguments(call.arguments) for call in made if call.program in _COLLECTION_CMDLETS]
+    rules = [_cmdlet_rule(call) for call in made if call.program in _RULE_CMDLETS]
+    if not collections or not rules:
+        return []
+    actions = {str(args.parameter("ActionType")).lower() for args in collections}
+    body: Value = {
+        "action": actions.pop() if len(actions) == 1 else UNKNOWN,
+        "priority": collections[0].parameter("Priority") if len(collections) == 1 else None,
+        "rules": rules,
+    }
+    return [
+        Subject(f"{_NET}firewallrulecollection", Node(body), text.path, "runs PowerShell for a firewall's rules, which")
+    ]
+
+
+def _cmdlet_rule(call: Call) -> Value:
+    args = _Arguments(call.arguments)
+    rule: dict[str, Value] = {"ruleType": _RULE_CMDLETS[call.program]}
+    for parameter, name in _RULE_PARAMETERS.items():
+        value = args.parameter(parameter)
+        rule[name] = _listed(value)
+    rule["protocols" if rule["ruleType"] == "ApplicationRule" else "ipProtocols"] = _listed(args.parameter("Protocol"))
+    return rule
+
+
+def _listed(value: Value) -> Value:
+    """PowerShell's list of words, as the one word that it is to a shell."""
+    return [part.strip("@()") for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+_HOSTS_FILE = re.compile(r"(?:^|=|[/\\])etc[/\\]hosts$", re.IGNORECASE)
+_SAYING = frozenset({"echo", "printf", "add-content", "set-content", "sed"})
+
+
+def _hosts_lines(made: Sequence[Call], text: Node) -> list[Subject]:
+    """What a script says where it also writes to a hosts file."""
+    if not any(_HOSTS_FILE.search(word) for call in made for word in call.arguments):
+        return []
+    words: list[Value] = [word for call in made if call.program in _SAYING for word in call.arguments]
+    return [Subject(HOSTS, Node(words), text.path)] if words else []
 
 
 def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:

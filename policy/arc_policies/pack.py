@@ -21,13 +21,13 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from . import private_endpoints, tls_proxies
+from . import private_endpoints, required_endpoints, tls_proxies
 from .exemptions import Ledger
 from .rule import DOCS, Finding, Level, Rule, findings, stack_findings
 from .settings import COMMON, Option, Settings, check_pack_settings, pack_settings, schema_of
 from .tokens import Resource, normalise
 
-RULES: tuple[Rule, ...] = (private_endpoints.RULE, tls_proxies.RULE)
+RULES: tuple[Rule, ...] = (private_endpoints.RULE, tls_proxies.RULE, required_endpoints.RULE)
 
 ADVICE = "arc-gateway-advice"
 STACK_ADVICE = "arc-gateway-stack-advice"

@@ -11,6 +11,7 @@ from .reading import Node, Path
 _NATIVE = re.compile(r"(?:azure-native|azure-nextgen)(?:_[a-z0-9]+_v\w+)?:([a-z0-9]+)(?:/[^:]+)?:(\w+)", re.IGNORECASE)
 
 _RULES = "azure-native:network:firewallpolicyrulecollectiongroup"
+_COLLECTION = "azure-native:network:firewallrulecollection"
 
 #: Renamed between majors of azure-native, or the classic provider's name for the same thing.
 _SAME = {
@@ -34,6 +35,12 @@ _SAME = {
     "azure:management:privatelink": "azure-native:authorization:resourcemanagementprivatelink",
     "azure:network:firewallpolicy": "azure-native:network:firewallpolicy",
     "azure:network:firewallpolicyrulecollectiongroup": _RULES,
+    "azure:network:firewall": "azure-native:network:azurefirewall",
+    "azure:network:firewallapplicationrulecollection": _COLLECTION,
+    "azure:network:firewallnetworkrulecollection": _COLLECTION,
+    "azure:network:networksecuritygroup": "azure-native:network:networksecuritygroup",
+    "azure:network:networksecurityrule": "azure-native:network:securityrule",
+    "azure:network:networkmanageradminrule": "azure-native:network:adminrule",
     "azure:network:applicationgateway": "azure-native:network:applicationgateway",
     "azure:paloalto:localrulestackrule": "azure-native:cloudngfw:localrule",
     "azure:paloalto:localrulestackoutboundtrustcertificateassociation": "azure-native:cloudngfw:outboundcertificate",
@@ -64,6 +71,10 @@ _ARM = {
     "microsoft.network/firewallpolicies": "azure-native:network:firewallpolicy",
     "microsoft.network/firewallpolicies/rulecollectiongroups": _RULES,
     "microsoft.network/firewallpolicies/rulegroups": _RULES,
+    "microsoft.network/firewallpolicies/rulecollectiongroups/rulecollectiongroupdrafts": _RULES,
+    "microsoft.network/networkmanagers/securityadminconfigurations/rulecollections/rules": (
+        "azure-native:network:adminrule"
+    ),
 }
 _ARM_RECORD = re.compile(r"microsoft\.network/privatednszones/(?:a|aaaa|cname|mx|ptr|soa|srv|txt)")
 
