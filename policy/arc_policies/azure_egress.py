@@ -109,9 +109,13 @@ def _collections(node: Node, ranges: tuple[str, ...], final: str) -> Iterator[_O
     layers = {"ruleCollections": None, "networkRuleCollections": 0, "applicationRuleCollections": 1}
     given = [(collection, layer) for name, layer in layers.items() for collection in node.field(name).each()]
     if not given:
-        alone = node.field("action").value is not None
-        given = [(one, None) for one in ([node] if alone else node.field("rules").each())]
+        itself = node.field("action").value is not None
+        given = [(one, None) for one in ([node] if itself else node.field("rules").each())]
+    alone = not any(_allows(collection.field("action")) for collection, _ in given)
     for collection, layer in given:
+        priority = collection.field("priority")
+        if collection.open:
+            yield _Ordered(0, _FIRST, Passage(collection.path, True, (), unknown_target=collection.path))
         if "nat" in collection.field("ruleCollectionType", "ruleType").text.lower():
             continue
         if collection.field("action").value is None:
@@ -124,9 +128,14 @@ def _collections(node: Node, ranges: tuple[str, ...], final: str) -> Iterator[_O
                 continue
             network = "network" in kind or layer == 0 or (not kind and layer is None and _is_network(rule))
             passage = _network(rule, allows, ranges) if network else _application(rule, allows, ranges)
-            if passage is not None:
-                priority = number(collection.field("priority"))
-                yield _Ordered(0 if network else 1, priority, replace(passage, final=final))
+            if passage is None:
+                continue
+            if priority.open and not alone:
+                # It may come before all others, or after them.
+                passage, place = replace(passage, unknown_terms=True), 0.0
+            else:
+                place = number(priority)
+            yield _Ordered(0 if network else 1, place, replace(passage, final=final))
 
 
 def _allows(action: Node) -> bool | None:

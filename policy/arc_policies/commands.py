@@ -359,8 +359,8 @@ def _hosts_lines(made: Sequence[Call], text: Node) -> list[Subject]:
     """What a script says where it also writes to a hosts file."""
     if not any(_HOSTS_FILE.search(word) for call in made for word in call.arguments):
         return []
-    words: list[Value] = [word for call in made if call.program in _SAYING for word in call.arguments]
-    return [Subject(HOSTS, Node(words), text.path)] if words else []
+    said: list[Value] = [" ".join(call.arguments) for call in made if call.program in _SAYING]
+    return [Subject(HOSTS, Node(said), text.path)] if said else []
 
 
 def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
