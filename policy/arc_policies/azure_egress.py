@@ -115,13 +115,14 @@ def _collections(node: Node, ranges: tuple[str, ...], final: str) -> Iterator[_O
     for collection, layer in given:
         priority = collection.field("priority")
         if collection.open:
-            yield _Ordered(0, _FIRST, Passage(collection.path, True, (), unknown_target=collection.path))
+            yield _Ordered(0, _FIRST, Passage(True, (), unknown_target=collection.path))
+            continue
         if "nat" in collection.field("ruleCollectionType", "ruleType").text.lower():
             continue
         if collection.field("action").value is None:
             continue
         allows = _allows(collection.field("action"))
-        rules = [one for key in ("rules", "ruleConditions", "ruleCondition") for one in collection.field(key).each()]
+        rules = collection.field("rules", "ruleConditions", "ruleCondition").each()
         for rule in rules:
             kind = rule.field("ruleType", "ruleConditionType").text.lower()
             if "nat" in kind.removesuffix("condition"):
@@ -149,6 +150,8 @@ def _is_network(rule: Node) -> bool:
 
 
 def _application(rule: Node, allows: bool | None, ranges: tuple[str, ...]) -> Passage | None:
+    if rule.open:
+        return Passage(allows, (), unknown_target=rule.path)
     speaks = _speaks_https(rule.field("protocols"))
     if speaks is False:
         return None
@@ -169,6 +172,8 @@ def _application(rule: Node, allows: bool | None, ranges: tuple[str, ...]) -> Pa
 
 
 def _network(rule: Node, allows: bool | None, ranges: tuple[str, ...]) -> Passage | None:
+    if rule.open:
+        return Passage(allows, (), unknown_target=rule.path)
     reaches = _reaches_https(rule)
     if reaches is False:
         return None
@@ -203,7 +208,6 @@ def _passage(
     if sources is None or (not targets and unknown is None):
         return None
     return Passage(
-        rule.path,
         allows,
         tuple(targets),
         sources,

@@ -35,7 +35,6 @@ class Passage:
     """A rule that lets traffic to port 443 out, or stops it.
 
     Attributes:
-        path: the rule.
         allows: whether it lets out; None where that is not known.
         targets: where to.
         sources: from where, when not from everywhere.
@@ -45,7 +44,6 @@ class Passage:
         how: what it does to a host, as a clause's beginning.
     """
 
-    path: Path
     allows: bool | None
     targets: tuple[Target, ...]
     sources: frozenset[str] = frozenset()
@@ -122,19 +120,16 @@ def hit(pattern: str, need: Need) -> bool | None:
 
 
 def _fits(passage: Passage, needs: Sequence[Need]) -> list[_Fit]:
+    """The names that a rule takes in, each by the target that says so most clearly."""
     found: list[_Fit] = []
     for need in needs:
-        best: _Fit | None = None
-        for target in passage.targets:
-            how = hit(target.pattern, need)
-            if how is False:
-                continue
-            fit = _Fit(need, target, bool(how) and target.sure)
-            best = fit if best is None or fit.sure else best
-            if fit.sure:
-                break
-        if best is not None:
-            found.append(best)
+        fits = [
+            _Fit(need, target, bool(how) and target.sure)
+            for target in passage.targets
+            if (how := hit(target.pattern, need)) is not False
+        ]
+        if fits:
+            found.append(max(fits, key=lambda fit: (fit.sure, fit.target.pattern != EVERYTHING)))
     return found
 
 
@@ -168,24 +163,26 @@ def _let_out(saved: list[frozenset[str] | None], passage: Passage) -> bool:
 def _closings_of(
     passage: Passage, struck: Sequence[_Fit], saved: _Saved, *, shadows: bool, partly: bool
 ) -> Iterator[Closing]:
+    how = "may deny" if passage.allows is None else passage.how
     if passage.unknown_target is not None:
-        yield Closing(OPEN, passage.unknown_target, f"{passage.how} hosts that are not known yet")
-    if not struck:
+        yield Closing(OPEN, passage.unknown_target, f"{how} hosts that are not known yet")
+    named = [fit for fit in struck if fit.target.pattern != EVERYTHING]
+    chosen = named or struck
+    if not chosen:
         return
-    certain = [] if passage.sources else [fit for fit in struck if fit.sure and not saved[fit.need.name]]
-    chosen = certain or struck
-    path = passage.path if passage.total else chosen[0].target.path
-    names = tuple(fit.need.name for fit in chosen)
+    certain = [] if passage.sources else [fit for fit in chosen if fit.sure and not saved[fit.need.name]]
+    shown = certain or chosen
+    path, names = shown[0].target.path, tuple(fit.need.name for fit in shown)
     if passage.allows is None or passage.unknown_terms:
-        if not passage.total or passage.final != SILENT:
-            yield Closing(OPEN, path, passage.how, names, _UNKNOWN, not passage.total)
-    elif passage.total and not shadows and passage.final != CLOSES:
+        if named or passage.final != SILENT:
+            yield Closing(OPEN, path, how, names, _UNKNOWN, bool(named))
+    elif not named and not shadows and passage.final != CLOSES:
         if passage.final or partly:
-            yield Closing(passage.final or MAY_CLOSE, path, passage.how, names, _ELSEWHERE, named=False)
+            yield Closing(passage.final or MAY_CLOSE, path, how, names, _ELSEWHERE, named=False)
     elif certain:
-        yield Closing(CLOSES, path, passage.how, names, "", not passage.total)
+        yield Closing(CLOSES, path, how, names, "", bool(named))
     else:
-        yield Closing(MAY_CLOSE, path, passage.how, names, _doubt(passage, chosen, saved), not passage.total)
+        yield Closing(MAY_CLOSE, path, how, names, _doubt(passage, chosen, saved), bool(named))
 
 
 def _doubt(passage: Passage, fits: Sequence[_Fit], saved: _Saved) -> str:

@@ -21,7 +21,9 @@ CALICO = frozenset(
     for group in ("crd.projectcalico.org", "projectcalico.org")
     for kind in ("networkpolicy", "globalnetworkpolicy")
 )
-ADMIN = frozenset({"kubernetes:policy.networking.k8s.io:adminnetworkpolicy"})
+ADMIN = frozenset(
+    f"kubernetes:policy.networking.k8s.io:{kind}" for kind in ("adminnetworkpolicy", "clusternetworkpolicy")
+)
 #: What adds up: a pod may go wherever one of the policies that select it lets it.
 ADDITIVE = NETWORK_POLICY | CILIUM
 ORDERED = CALICO | ADMIN
@@ -92,8 +94,9 @@ def lacking(lists: Sequence[Allowlist], needs: Sequence[Need]) -> Iterator[Closi
         proxied = grade == CLOSES and any(one.proxied for one in lists)
         yield Closing(MAY_CLOSE if proxied else grade, place.path, how, tuple(opened), doubt, False)
     elif doubtful and place.whole:
-        doubt = "unless the addresses that it opens are theirs or a proxy's"
-        yield Closing(OPEN if grade == OPEN else MAY_CLOSE, place.path, out, doubtful, doubt, False)
+        if grade != OPEN:
+            grade, doubt = MAY_CLOSE, "unless the addresses that it opens are theirs or a proxy's"
+        yield Closing(grade, place.path, out, doubtful, doubt, False)
 
 
 def denials(token: str, node: Node) -> list[Passage]:
@@ -284,7 +287,7 @@ def _cilium_denials(spec: Node, *, whole: bool) -> Iterator[Passage]:
             targets.append(Target(EVERYTHING, rule.path))
         if targets:
             sources = frozenset() if whole else frozenset({"endpointSelector"})
-            yield Passage(rule.path, False, tuple(targets), sources)
+            yield Passage(False, tuple(targets), sources)
 
 
 def _is_world(peer: str) -> bool:
@@ -340,13 +343,14 @@ def _ordered_rule(rule: Node, targets: list[Target], ports: Node, sources: froze
     protocol = rule.get("protocol").text.upper()
     numbers = ports.each()
     about = not numbers or any(_calico_port(port) for port in numbers)
-    allows = None if rule.get("action").open else rule.get("action").text.lower() == "allow"
+    about = about and not any(_calico_port(port) for port in rule.get("destination", "notPorts").each())
+    allows = None if rule.get("action").open else rule.get("action").text.lower() in {"allow", "accept"}
     if not allows:
         targets = [target for target in targets if target.sure]
     if protocol not in {"", "TCP", "6"} or not about or not targets:
         return None
     # Another policy of a lower order may have let the agents out before.
-    return Passage(rule.path, allows, tuple(targets), sources, None, ports.open, final=MAY_CLOSE)
+    return Passage(allows, tuple(targets), sources, None, ports.open, final=MAY_CLOSE)
 
 
 def _calico_port(port: Node) -> bool:

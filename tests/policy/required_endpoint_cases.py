@@ -161,7 +161,8 @@ SQUID_LACKS = SQUID.format(
     rules="acl allowed dstdomain .azure.com .microsoftonline.com\nhttp_access allow localnet allowed"
 )
 SQUID_HOLDS = SQUID.format(
-    rules="acl allowed dstdomain .azure.com .microsoftonline.com\\\n  .microsoft.com\nhttp_access allow localnet allowed"
+    rules="acl allowed dstdomain .azure.com .microsoftonline.com\\\n  .microsoft.com\n"
+    "http_access allow localnet allowed"
 )
 SQUID_OPEN = SQUID.format(rules="http_access allow localnet")
 CORE = """\
@@ -187,7 +188,7 @@ REFUSED = [
         "allowed too late",
         GROUP,
         group(deny(app("*"), priority=200.0), allow(app(*NEEDED), priority=300.0), priority=20000.0),
-        "ruleCollections[0].rules[0]",
+        host(),
         says="before",
     ),
     Case(
@@ -202,7 +203,7 @@ REFUSED = [
         group(allow(app("management.azure.com"), priority=100.0), deny(net("AzureResourceManager"), priority=900.0)),
         host(1, key="destinationAddresses"),
     ),
-    Case("everything first", GROUP, group(deny(app("*")), priority=100.0), "ruleCollections[0].rules[0]"),
+    Case("everything first", GROUP, group(deny(app("*")), priority=100.0), host()),
     Case("by url", GROUP, group(deny(app(targetUrls=["mcr.microsoft.com/*"]))), host(key="targetUrls")),
     Case(
         "by name in a network rule",
@@ -331,7 +332,7 @@ REFUSED = [
                 {"priority": 200.0, "action": {"type": "Deny"}, "rules": [net("*", ports=("*",))]},
             ]
         },
-        "network_rule_collections[1].rules[0]",
+        "network_rule_collections[1].rules[0].destinationAddresses[0]",
     ),
     Case(
         "template",
@@ -405,6 +406,12 @@ REFUSED = [
         "destinationAddressPrefix",
     ),
     Case(
+        "security rule, a tag beside all",
+        SECURITY_RULE,
+        security(None, destinationAddressPrefixes=["Internet", "AzureArcInfrastructure"]),
+        "destinationAddressPrefixes[1]",
+    ),
+    Case(
         "security group, shadowed",
         SECURITY_GROUP,
         {
@@ -413,7 +420,7 @@ REFUSED = [
                 security("Internet", destinationPortRange="*", priority=200.0),
             ]
         },
-        "securityRules[1]",
+        "securityRules[1].destinationAddressPrefix",
     ),
     Case(
         "security rule, classic",
@@ -458,7 +465,8 @@ REFUSED = [
         {
             "create": "true",
             "update": "az   network firewall network-rule create -f fw -g rg --collection-name c -n r \\\n"
-            ' --priority 200 --action deny --dest-addr AzureCloud --destination-ports "443" --protocols TCP --source-addresses "*"',
+            " --priority 200 --action deny"
+            ' --dest-addr AzureCloud --destination-ports "443" --protocols TCP --source-addresses "*"',
         },
         "update",
     ),
@@ -565,7 +573,7 @@ REFUSED = [
                 ],
             }
         },
-        "spec.egress[0]",
+        "spec.egress[0].destination.nets[0]",
     ),
     Case(
         "admin policy",
@@ -694,19 +702,20 @@ ADVISED = [
         host(1),
         says="unless an earlier rule",
     ),
-    Case("everything, early group", GROUP, group(deny(app("*"))), "ruleCollections[0].rules[0]"),
+    Case("everything, early group", GROUP, group(deny(app("*"))), host()),
     Case(
         "everything but some",
         GROUP,
         group(allow(app("*.microsoft.com")), deny(app("*"), priority=900.0), priority=9000.0),
-        "ruleCollections[1].rules[0]",
+        host(1),
     ),
     Case("unknown host", GROUP, group(deny(app("shop.example", UNKNOWN))), host(target=1)),
     Case("unknown action", GROUP, group(filters(UNKNOWN, app("mcr.microsoft.com"))), host()),
     Case("unknown port", GROUP, group(deny(net("AzureCloud", ports=(UNKNOWN,)))), host(key="destinationAddresses")),
     Case("one customer's vault", GROUP, group(deny(app("x.vault.azure.net"))), host(), {"scenarios": ["key-vault"]}),
+    Case("unknown rules", SECURITY_GROUP, {"securityRules": UNKNOWN}, "securityRules"),
     Case("regional tag", SECURITY_RULE, security("AzureCloud.eastus"), "destinationAddressPrefix"),
-    Case("internet", SECURITY_RULE, security("Internet"), ""),
+    Case("internet", SECURITY_RULE, security("Internet"), "destinationAddressPrefix"),
     Case(
         "hosts file",
         LOCAL,
@@ -719,7 +728,7 @@ ADVISED = [
         "Calico denies",
         CALICO,
         {"spec": {"types": ["Egress"], "egress": [{"action": "Deny", "destination": {"nets": ["0.0.0.0/0"]}}]}},
-        "spec.egress[0]",
+        "spec.egress[0].destination.nets[0]",
     ),
     Case(
         "squid, more to come",
