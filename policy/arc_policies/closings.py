@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .names import Need, covers, meets
+from .names import Need, covers, families, meets, related
 from .reading import Path
 from .rule import OPEN
 
@@ -91,6 +91,11 @@ _Saved = dict[str, list[frozenset[str] | None]]
 
 def closings(passages: Sequence[Passage], needs: Sequence[Need]) -> Iterator[Closing]:
     """What these rules, in the order in which they are tried, close of these names."""
+    among = families(needs)
+    passages = [
+        replace(passage, targets=tuple(target for target in passage.targets if related(target.pattern, among)))
+        for passage in passages
+    ]
     last_allow = _last_allows(passages, needs)
     saved: _Saved = {need.name: [] for need in needs}
     left = tuple(needs)

@@ -79,6 +79,21 @@ def covers(pattern: str, name: str) -> bool:
     return _fits(name, pattern)
 
 
+def families(needs: Iterable[Need]) -> frozenset[str]:
+    """The last two labels of each name, by which most other names are told apart at once."""
+    return frozenset(_family(need.name) for need in needs)
+
+
+def related(pattern: str, families: frozenset[str]) -> bool:
+    """Whether a pattern may meet a name of these families."""
+    family = _family(pattern.strip().lower().partition(":")[0].rstrip("."))
+    return family in families or "*" in family or "." not in family
+
+
+def _family(name: str) -> str:
+    return ".".join(name.rsplit(".", 2)[-2:])
+
+
 def below(domain: str, name: str) -> bool:
     """Whether a zone or domain takes in some host name that fits `name`."""
     domain, name = _clean(domain).removeprefix("*").removeprefix("."), _clean(name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from .closings import CLOSES, MAY_CLOSE, Closing, hit
-from .names import Need
+from .names import Need, families, related
 from .reading import Node
 from .service_tags import everywhere
 
@@ -68,11 +68,15 @@ def squid_closings(place: Node, text: str, files: Mapping[str, str], needs: Sequ
     acls, rules, included = _parsed(text, files)
     if not rules:
         return
+    among = families(needs)
+    for acl in acls.values():
+        if acl.kind in _DOMAINS:
+            acl.values = [value for value in acl.values if value.startswith('"') or related(value, among)]
     by_name: list[str] = []
     by_list: list[str] = []
     doubtful = False
     for need in needs:
-        verdict = _verdict(rules, acls, need)
+        verdict = _verdict(rules, _Conditions(acls, need))
         if verdict.closed:
             (by_name if verdict.named else by_list).append(need.name)
             doubtful = doubtful or verdict.doubtful
@@ -113,52 +117,66 @@ def _values(words: Sequence[str], files: Mapping[str, str]) -> Iterator[str]:
             yield word
 
 
-def _verdict(rules: Sequence[_Access], acls: Mapping[str, _Acl], need: Need) -> _Verdict:
+def _verdict(rules: Sequence[_Access], conditions: _Conditions) -> _Verdict:
     for rule in rules:
-        terms = [(term, _term(term, acls, need)) for term in rule.terms]
-        if any(held is False for _, held in terms):
+        held: list[bool | None] = []
+        for term in rule.terms:
+            held.append(conditions.term(term))
+            if held[-1] is False:
+                break
+        if False in held:
             continue
-        certain = all(held for _, held in terms)
         if rule.allows:
             # Who is let in on a condition that cannot be judged here, such as an address, may be the clusters.
             return _Verdict(False)
-        if certain:
-            return _Verdict(True, any(_names_hosts(term, acls) for term, _ in terms))
-        if any(held and _names_hosts(term, acls) for term, held in terms):
+        named = [one for term, one in zip(rule.terms, held, strict=True) if conditions.names_hosts(term)]
+        if None not in held:
+            return _Verdict(True, named=bool(named))
+        if True in named:
             return _Verdict(True, named=True, doubtful=True)
     return _Verdict(rules[-1].allows)
 
 
-def _names_hosts(term: str, acls: Mapping[str, _Acl]) -> bool:
-    return not term.startswith("!") and term in acls and acls[term].kind in _HOSTS
+class _Conditions:
+    """Named conditions, judged once each for a CONNECT to port 443 of one host; None where that cannot be told."""
 
+    def __init__(self, acls: Mapping[str, _Acl], need: Need) -> None:
+        self._acls = acls
+        self._need = need
+        self._known: dict[str, bool | None] = dict(_BUILT_IN)
+        self._depth = 0
 
-def _term(term: str, acls: Mapping[str, _Acl], need: Need) -> bool | None:
-    held = _holds(term.removeprefix("!"), acls, need, 0)
-    return held if held is None or not term.startswith("!") else not held
+    def term(self, term: str) -> bool | None:
+        """Whether a condition, or by a `!` its opposite, holds."""
+        held = self._holds(term.removeprefix("!"))
+        return held if held is None or not term.startswith("!") else not held
 
+    def names_hosts(self, term: str) -> bool:
+        """Whether a condition is about host names, and not the opposite of one."""
+        return not term.startswith("!") and term in self._acls and self._acls[term].kind in _HOSTS
 
-def _holds(name: str, acls: Mapping[str, _Acl], need: Need, depth: int) -> bool | None:
-    acl = acls.get(name)
-    if acl is None:
-        return _BUILT_IN.get(name)
-    if name in {"all", "localhost", "to_localhost", "manager"}:
-        return _BUILT_IN[name]
-    if acl.kind in {"any-of", "all-of"} and depth < _DEEPEST:
-        return _combined(acl, acls, need, depth)
-    judge = _KINDS.get(acl.kind)
-    return None if judge is None else judge(acl.values, need)
+    def _holds(self, name: str) -> bool | None:
+        if name not in self._known:
+            # What refers to itself is not known.
+            self._known[name] = None
+            acl = self._acls.get(name)
+            if acl is not None:
+                self._known[name] = self._judged(acl)
+        return self._known[name]
 
-
-def _combined(acl: _Acl, acls: Mapping[str, _Acl], need: Need, depth: int) -> bool | None:
-    held: list[bool | None] = []
-    for value in acl.values:
-        one = _holds(value.removeprefix("!"), acls, need, depth + 1)
-        held.append(one if one is None or not value.startswith("!") else not one)
-    decisive = acl.kind == "any-of"
-    if decisive in held:
-        return decisive
-    return None if None in held else not decisive
+    def _judged(self, acl: _Acl) -> bool | None:
+        if acl.kind not in {"any-of", "all-of"}:
+            judge = _KINDS.get(acl.kind)
+            return None if judge is None else judge(acl.values, self._need)
+        if self._depth == _DEEPEST:
+            return None
+        self._depth += 1
+        held = [self.term(value) for value in acl.values]
+        self._depth -= 1
+        decisive = acl.kind == "any-of"
+        if decisive in held:
+            return decisive
+        return None if None in held else not decisive
 
 
 def _domain(values: Sequence[str], need: Need) -> bool | None:
@@ -210,7 +228,8 @@ def _destination(values: Sequence[str], _: Need) -> bool | None:
     return True if any(value in {"all", "0.0.0.0/0"} for value in values) else None
 
 
-_HOSTS = frozenset({"dstdomain", "dstdom_regex", "ssl::server_name", "ssl::server_name_regex", "url_regex"})
+_DOMAINS = frozenset({"dstdomain", "ssl::server_name"})
+_HOSTS = _DOMAINS | {"dstdom_regex", "ssl::server_name_regex", "url_regex"}
 _KINDS: dict[str, Callable[[Sequence[str], Need], bool | None]] = {
     "dstdomain": _domain,
     "ssl::server_name": _domain,
