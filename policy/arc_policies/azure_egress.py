@@ -25,6 +25,7 @@ _LATE_GROUP = 1000
 _LATE_RULE = 4000
 
 _HTTPS = 443
+_ARC = "arc.azure.com"
 _TEXT_PROTOCOL = re.compile(r"\s*(\w+)\s*(?:[=:]\s*(\d+))?\s*")
 _PORTS = re.compile(r"\s*(\d+)\s*(?:[-:]\s*(\d+))?\s*")
 
@@ -85,7 +86,15 @@ def _rule_group(node: Node, ranges: tuple[str, ...]) -> list[Passage]:
 
 
 def _firewall(node: Node, ranges: tuple[str, ...]) -> list[Passage]:
-    return _passages(_collections(node, ranges, CLOSES))
+    """All of a firewall's own rules, and its end, where it denies: that counts where the rules are about Arc at all."""
+    passages = _passages(_collections(node, ranges, CLOSES))
+    if any(
+        passage.allows and any(_ARC in target.pattern.lower() for target in passage.targets) for passage in passages
+    ):
+        place = node.field("applicationRuleCollections", "networkRuleCollections")
+        end = Target(EVERYTHING, place.path)
+        passages.append(Passage(False, (end,), final=MAY_CLOSE, how="denies by default, as no rule lets them out,"))
+    return passages
 
 
 def _final(priority: Node, late: int) -> str:

@@ -21,6 +21,11 @@ ALLOWLIST = "arc-gateway:index:endpointallowlist"
 _UPLOAD = "command:remote:copytoremote"
 
 _BEFORE = "Let {name} out on port 443 in a rule that is tried before, or take it out of this one; {when}"
+_NOT_DENIED = "Take {name} out of what is denied, or let it out in a rule that is tried before; {when}"
+_ADDED = (
+    "Add a rule, here or in another policy of the namespace, that lets these pods out to {name} on port 443 and to "
+    "name resolution on port 53; {when}"
+)
 _PUBLIC = "Leave {name} to the public DNS; {when}"
 _THROUGH = "Let {name} through on port 443; {when}"
 
@@ -169,13 +174,15 @@ ROWS = (
         "Kubernetes: `egressDeny` of Cilium, Calico's rules, AdminNetworkPolicy, where they are about Arc's pods",
         _denials,
         kubernetes_egress.CILIUM | kubernetes_egress.ORDERED,
+        _NOT_DENIED,
     ),
     Row(
         "isolation",
         "a NetworkPolicy or CiliumNetworkPolicy of the namespace `azure-arc` that by itself lets nothing out",
         _isolated,
         kubernetes_egress.ADDITIVE,
-        grades=(MAY_CLOSE,),
+        _ADDED,
+        (MAY_CLOSE,),
     ),
     Row(
         "zone",

@@ -25,12 +25,13 @@ _LINK = "azure-native:privatedns:virtualnetworklink"
 _ZONE_KEYS = ("privateZoneName", "privateDnsZoneName", "dnsName")
 _CLASSIC_RECORD = re.compile(r"(\w+)record$", re.IGNORECASE)
 _RECORD_KINDS = frozenset({"", "a", "aaaa", "cname"})
-_SHADOWS = "makes a private DNS zone answer in place of"
-_ANSWERS = "answers in place of"
+_SHADOWS = "makes a private DNS zone answer instead of the public one for"
+_ANSWERS = "redirects"
 
 #: Entries of configuration in which names are given addresses; prose about names is not.
 _FILES = re.compile(
-    r"corefile|hosts|dnsmasq|unbound|named|\.server$|\.override$|\.conf$|\.zone$|\.db$|rpz|^db\.", re.IGNORECASE
+    r"corefile|configblock|hosts|dnsmasq|unbound|named|\.server$|\.override$|\.conf$|\.zone$|\.db$|rpz|^db\.",
+    re.IGNORECASE,
 )
 _MENTION = re.compile(r"azure|microsoft|windows\.net|azurecr|dl\.k8s", re.IGNORECASE)
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:.]+)"
@@ -72,7 +73,7 @@ def record_closings(node: Node, resource_type: str, needs: Sequence[Need]) -> It
     name = zone.text if record.text == "@" else f"{record.text}.{zone.text}" if record.text else ""
     lost = tuple(need.name for need in needs if name and hit(name, need))
     if lost:
-        yield Closing(CLOSES, record.path, "makes a private DNS record answer in place of", lost)
+        yield Closing(CLOSES, record.path, "makes a private DNS record answer instead of the public one for", lost)
     elif record.open and _taken(zone.text, needs):
         yield Closing(OPEN, record.path, _ANSWERS, _taken(zone.text, needs), "if its name, not known yet, is such")
 
@@ -99,7 +100,7 @@ def hosts_closings(words: Iterable[Node], place: Node, needs: Sequence[Need]) ->
     """What lines that a command writes to its machine's hosts file answer for, if that is a cluster's node."""
     names = [name for word in words for name in _hosts_names(word.text.replace("\\n", "\n").replace("\\t", " "))]
     if lost := _exactly(names, needs):
-        yield Closing(MAY_CLOSE, place.path, "writes to a hosts file, which answers in place of", lost)
+        yield Closing(MAY_CLOSE, place.path, "writes to a hosts file, which redirects", lost)
 
 
 def _private(node: Node) -> bool:

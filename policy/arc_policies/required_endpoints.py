@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 
-from .closing_forms import NEVER, ROWS, WHY_NEEDED, Row
+from .closing_forms import ALLOWLIST, NEVER, ROWS, WHY_NEEDED, Row
 from .closings import CLOSES, MAY_CLOSE
 from .required_settings import OPTIONS, needed, removable_at, replaced
 from .required_stack import SETTLES, STACK_CHECKS, WHEN_UNKNOWN
@@ -25,6 +25,11 @@ def _judge(row: Row, subject: Subject, settings: Settings) -> Iterator[Finding]:
         for closing in row.read(subject, replaced(settings), settings):
             if closing.grade == CLOSES and closing.named:
                 yield row.finding(closing, "clusters need until an hour after they all use a gateway", when, SETTLES)
+
+
+def _grades(row: Row) -> tuple[str, ...]:
+    """What a form may give: only what closes names as such can do so too early."""
+    return (*row.grades, SETTLES) if CLOSES in row.grades and ALLOWLIST not in row.tokens else row.grades
 
 
 _PUBLISHED = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"
@@ -67,9 +72,7 @@ RULE = Rule(
             _CHECKED,
         ),
     },
-    checks=tuple(
-        Check(row.name, row.covers, partial(_judge, row), row.tokens, grades=(*row.grades, SETTLES)) for row in ROWS
-    ),
+    checks=tuple(Check(row.name, row.covers, partial(_judge, row), row.tokens, grades=_grades(row)) for row in ROWS),
     stack_checks=STACK_CHECKS,
     options=OPTIONS,
 )

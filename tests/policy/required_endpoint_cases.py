@@ -713,6 +713,17 @@ ADVISED = [
     Case("unknown action", GROUP, group(filters(UNKNOWN, app("mcr.microsoft.com"))), host()),
     Case("unknown port", GROUP, group(deny(net("AzureCloud", ports=(UNKNOWN,)))), host(key="destinationAddresses")),
     Case("one customer's vault", GROUP, group(deny(app("x.vault.azure.net"))), host(), {"scenarios": ["key-vault"]}),
+    Case(
+        "firewall of its own rules, not all listed",
+        FIREWALL,
+        {
+            "applicationRuleCollections": [
+                {"priority": 200.0, "action": {"type": "Allow"}, "rules": [app("*.arc.azure.com", "*.microsoft.com")]}
+            ]
+        },
+        "applicationRuleCollections",
+        says="denies by default, as no rule lets them out, management.azure.com and one more host",
+    ),
     Case("unknown rules", SECURITY_GROUP, {"securityRules": UNKNOWN}, "securityRules"),
     Case("regional tag", SECURITY_RULE, security("AzureCloud.eastus"), "destinationAddressPrefix"),
     Case("internet", SECURITY_RULE, security("Internet"), "destinationAddressPrefix"),
@@ -805,6 +816,41 @@ PASSED = [
             "applicationRuleCollections": [
                 {"priority": 200.0, "action": {"type": "Allow"}, "rules": [{"targetFqdns": ["*"], "protocols": HTTPS}]},
                 {"priority": 300.0, "action": {"type": "Deny"}, "rules": [{"targetFqdns": ["*"], "protocols": HTTPS}]},
+            ]
+        },
+    ),
+    Case(
+        "classic firewall, not about Arc",
+        FIREWALL,
+        {
+            "applicationRuleCollections": [
+                {"priority": 200.0, "action": {"type": "Allow"}, "rules": [app("*.shop.example")]}
+            ]
+        },
+    ),
+    Case(
+        "classic firewall, all listed",
+        "azure-native:network/v20230401:AzureFirewall",
+        {
+            "applicationRuleCollections": [
+                {"priority": 200.0, "action": {"type": "Allow"}, "rules": [app("*.arc.azure.com", "*.microsoft.com")]}
+            ],
+            "networkRuleCollections": [
+                {
+                    "priority": 200.0,
+                    "action": {"type": "Allow"},
+                    "rules": [net("AzureActiveDirectory", "AzureResourceManager")],
+                }
+            ],
+        },
+    ),
+    Case(
+        "inline rules, classic",
+        "azure:network/networkSecurityGroup:NetworkSecurityGroup",
+        {
+            "securityRules": [
+                security("10.0.0.0/16", access="Allow", priority=100.0, destinationPortRange="8080"),
+                security("0.0.0.0/0", priority=4000.0, destinationPortRange="0-65535"),
             ]
         },
     ),
