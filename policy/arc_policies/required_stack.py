@@ -51,16 +51,18 @@ class _Clusters:
         count: how many there are.
         last: from when the last of them needs the superfluous names no more, as far as that is known.
         without: whether one of them uses no gateway.
+        new: whether this update makes the gateway of one of them, so that no association can be older.
         unknown: whether one of them does not tell yet.
     """
 
     count: int
     last: datetime | None
     without: bool
+    new: bool
     unknown: bool
 
 
-def _clusters(subjects: Iterable[Subject]) -> _Clusters:
+def _clusters(subjects: Sequence[Subject]) -> _Clusters:
     nodes = [subject.node for subject in subjects if subject.token in _CLUSTERS]
     enabled = [node.get("gatewayEnabled") for node in nodes]
     without = [given.value is False or given.text.lower() == "false" for given in enabled]
@@ -69,6 +71,7 @@ def _clusters(subjects: Iterable[Subject]) -> _Clusters:
         len(nodes),
         max((time for time in times if time is not None), default=None),
         any(without),
+        any(command.get("ARC_GATEWAY_ID").open for command in _commands(subjects)),
         any(time is None and not off for time, off in zip(times, without, strict=True)),
     )
 
@@ -89,7 +92,7 @@ def _scenarios(subjects: Iterable[Subject]) -> tuple[str, ...]:
 def _settling(subjects: Sequence[Subject], settings: Settings) -> Found:
     """Superfluous names that are closed as such, by what the stack knows of the last association."""
     clusters = _clusters(subjects)
-    if not clusters.count and settings.get(LAST_ASSOCIATION):
+    if not clusters.count and not clusters.new and settings.get(LAST_ASSOCIATION):
         return  # judged resource by resource
     wanted = replaced(settings, _scenarios(subjects))
     verdict = _when(clusters)
@@ -106,6 +109,8 @@ def _when(clusters: _Clusters) -> tuple[str, str, str] | None:
     """The grade of closing superfluous names, why they are needed, when they may close; None when they may already."""
     if clusters.without:
         return SETTLES, "a cluster of this stack needs, which uses no gateway", f"{_SOON} of that cluster."
+    if clusters.new:
+        return SETTLES, f"{_UNTIL}, one that this update makes", f"{_SOON}."
     if clusters.last is not None and clusters.last > datetime.now(UTC):
         return SETTLES, _UNTIL, f"it may close from {clusters.last:%Y-%m-%d %H:%M} UTC on, {_HOUR}."
     if clusters.unknown:

@@ -982,6 +982,12 @@ STACKS_REFUSED = [
         "closed",
         says="it may close from 2999-01-01 00:00 UTC on",
     ),
+    StackCase(
+        "stack: with the association",
+        [driver("d", ARC_GATEWAY_ID=UNKNOWN), cluster("c", UNKNOWN, enabled=UNKNOWN), CLOSED],
+        "closed",
+        says="one that this update makes",
+    ),
     StackCase("stack: one of two", [cluster("a", PAST), cluster("b", FUTURE), CLOSED], "closed"),
     StackCase(
         "stack: association",
