@@ -27,11 +27,13 @@ _ADDED = (
     "name resolution on port 53; {when}"
 )
 _PUBLIC = "Leave {name} to the public DNS; {when}"
-_THROUGH = "Let {name} through on port 443; {when}"
+_THROUGH = "Let {name} through on port 443, at its public address; {when}"
+
+_MOST_NAMES = 3
 
 #: For the names that are needed with a gateway, too.
 WHY_NEEDED = "clusters behind an Arc gateway need"
-NEVER = "it may close only when no cluster uses a gateway any more."
+NEVER = "this may close only when no cluster uses a gateway any more."
 
 Reader = Callable[[Subject, Sequence[Need], Settings], Iterable[Closing]]
 
@@ -44,7 +46,7 @@ class Row:
         name, covers: the check's.
         read: what a subject closes of some names.
         tokens: the types it looks at.
-        mend: how to open a name, as a pattern of the name and of when it may close.
+        mend: how to open a name, as a pattern of the name and of when this may close.
         grades: what it may give.
     """
 
@@ -57,23 +59,22 @@ class Row:
 
     def finding(self, closing: Closing, why: str, when: str, grade: str | None = None) -> Finding:
         """What to say of a closing: why the names are needed, and when they may close."""
-        problem = closing.how
-        if closing.names:
-            doubt = f", {closing.doubt}" if closing.doubt else ""
-            problem = f"{closing.how} {_shown(closing.names)}, which {why}{doubt}"
-        name = _first(closing.names) if closing.names else GATEWAY
-        return Finding(grade or closing.grade, closing.path, problem, self.mend.format(name=name, when=when))
-
-
-def _first(names: Sequence[str]) -> str:
-    return GATEWAY if GATEWAY in names else names[0]
+        shown = _shown(closing.names)
+        doubt = f", {closing.doubt}" if closing.doubt else ""
+        problem = f"{closing.how} {shown}, which {why}{doubt}" if closing.names else closing.how
+        mend = self.mend.format(name=shown or "the hosts of Arc", when=when)
+        if len(set(closing.names)) > _MOST_NAMES:
+            mend += " `arcgateway endpoints` lists all of them."
+        return Finding(grade or closing.grade, closing.path, problem, mend)
 
 
 def _shown(names: Sequence[str]) -> str:
-    """The first name, and how many more."""
-    rest = len(set(names)) - 1
-    more = "" if rest == 0 else " and one more host" if rest == 1 else f" and {rest} more hosts"
-    return f"{_first(names)}{more}"
+    """The names, the gateway's first; of many the first few, and how many more."""
+    ordered = sorted(dict.fromkeys(names), key=lambda name: name != GATEWAY)
+    shown, rest = ordered[:_MOST_NAMES], len(ordered[_MOST_NAMES:])
+    if rest:
+        return f"{', '.join(shown)} and {rest} more"
+    return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
 
 
 def _azure(subject: Subject, wanted: Sequence[Need], settings: Settings) -> Iterable[Closing]:

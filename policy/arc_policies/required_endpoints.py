@@ -21,7 +21,7 @@ def _judge(row: Row, subject: Subject, settings: Settings) -> Iterator[Finding]:
         yield row.finding(closing, WHY_NEEDED, NEVER)
     until = removable_at(settings)
     if until is not None and until > datetime.now(UTC):
-        when = f"it may close from {until:%Y-%m-%d %H:%M} UTC on, an hour after the last association."
+        when = f"this may close from {until:%Y-%m-%d %H:%M} UTC on, an hour after the last association."
         for closing in row.read(subject, replaced(settings), settings):
             if closing.grade == CLOSES and closing.named:
                 yield row.finding(closing, "clusters need until an hour after they all use a gateway", when, SETTLES)

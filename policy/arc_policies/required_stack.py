@@ -112,7 +112,7 @@ def _when(clusters: _Clusters) -> tuple[str, str, str] | None:
     if clusters.new:
         return SETTLES, f"{_UNTIL}, one that this update makes", f"{_SOON}."
     if clusters.last is not None and clusters.last > datetime.now(UTC):
-        return SETTLES, _UNTIL, f"it may close from {clusters.last:%Y-%m-%d %H:%M} UTC on, {_HOUR}."
+        return SETTLES, _UNTIL, f"this may close from {clusters.last:%Y-%m-%d %H:%M} UTC on, {_HOUR}."
     if clusters.unknown:
         return OPEN, f"{_UNTIL}, which is not known yet", f"{_SOON}."
     if not clusters.count:
@@ -122,7 +122,7 @@ def _when(clusters: _Clusters) -> tuple[str, str, str] | None:
 
 
 _HOUR = "an hour after the last association"
-_SOON = f"it may close {_HOUR}"
+_SOON = f"this may close {_HOUR}"
 
 
 def _closers(subjects: Iterable[Subject]) -> Iterator[tuple[Subject, Row]]:

@@ -179,7 +179,12 @@ REFUSED = [
     ),
     Case("gateway", GROUP, group(deny(app("shop.example", "prefix.GW.arc.azure.com"))), host(target=1)),
     Case(
-        "wildcard", GROUP, group(deny(app("*.azure.com"))), host(), {"profile": "ga"}, says="*.gw.arc.azure.com and 4"
+        "wildcard",
+        GROUP,
+        group(deny(app("*.azure.com"))),
+        host(),
+        {"profile": "ga"},
+        says="denies *.gw.arc.azure.com, management.azure.com, *.obo.arc.azure.com and 2 more, which",
     ),
     Case("regional", GROUP, group(deny(app("westeurope.obo.arc.azure.com"))), host()),
     Case("regional, by region", GROUP, group(deny(app("eastus.login.microsoft.com"))), host(), {"region": "East US"}),
@@ -237,7 +242,7 @@ REFUSED = [
         group(deny(app("login.windows.net"))),
         host(),
         {"lastAssociation": "2998-12-31T23:00:00Z"},
-        says="it may close from 2999-01-01 00:00 UTC on",
+        says="this may close from 2999-01-01 00:00 UTC on",
     ),
     Case("old token", GROUP.replace("network:", "network/v20230201:"), group(deny(app("mcr.microsoft.com"))), host()),
     Case(
@@ -676,7 +681,7 @@ REFUSED = [
         {"gatewayEndpoint": UNKNOWN, "regions": ["eastus"], "scenarios": ["key-vault"]},
         "scenarios",
         {"scenarios": ["container-insights"]},
-        says="*.ods.opinsights.azure.com and 2",
+        says="*.ods.opinsights.azure.com, *.oms.opinsights.azure.com and *.monitoring.azure.com",
     ),
     Case(
         "allowlist, snake",
@@ -722,7 +727,7 @@ ADVISED = [
             ]
         },
         "applicationRuleCollections",
-        says="denies by default, as no rule lets them out, management.azure.com and one more host",
+        says="denies by default, as no rule lets them out, management.azure.com and login.microsoftonline.com",
     ),
     Case("unknown rules", SECURITY_GROUP, {"securityRules": UNKNOWN}, "securityRules"),
     Case("regional tag", SECURITY_RULE, security("AzureCloud.eastus"), "destinationAddressPrefix"),
@@ -980,7 +985,7 @@ STACKS_REFUSED = [
         "stack: within the hour",
         [CLOSED, cluster("c", FUTURE)],
         "closed",
-        says="it may close from 2999-01-01 00:00 UTC on",
+        says="this may close from 2999-01-01 00:00 UTC on",
     ),
     StackCase(
         "stack: with the association",
@@ -1019,7 +1024,7 @@ STACKS_REFUSED = [
         ],
         "early",
     ),
-    StackCase("stack: nothing out", [Case("p", NETWORK_POLICY, policy())], "p", says="*.gw.arc.azure.com and 8"),
+    StackCase("stack: nothing out", [Case("p", NETWORK_POLICY, policy())], "p", says="*.obo.arc.azure.com and 6 more"),
     StackCase("stack: no DNS", [Case("p", NETWORK_POLICY, policy(WEB))], "p", says="without name resolution"),
     StackCase(
         "stack: two that do not add up",
