@@ -133,7 +133,7 @@ def _texts(texts: Sequence[tuple[Node, str, str]], wanted: Sequence[Need]) -> It
     """What files close, each with the name that it goes by."""
     files = {name: text for _, name, text in texts if text}
     for node, name, text in texts:
-        if proxy_lists.speaks(text):
+        if proxy_lists.speaks(name, text):
             yield from proxy_lists.squid_closings(node, text, files, wanted)
         elif text:
             yield from name_hijacks.text_closings(node, name, text, wanted)

@@ -14,6 +14,10 @@ from .service_tags import everywhere
 
 _MENTION = "http_access"
 _LINE = re.compile(r"^[ \t]*(acl|http_access|include)[ \t]+([^\n]*)", re.MULTILINE | re.IGNORECASE)
+_PROSE = re.compile(r"\.(?:md|rst|adoc|html?)$", re.IGNORECASE)
+_PORT_LINE = re.compile(r"^[ \t]*https?_port[ \t]+([^\n#]*)", re.MULTILINE)
+#: A port of a reverse proxy, before sites of one's own.
+_REVERSE = re.compile(r"\b(?:accel|vhost|defaultsite)\b")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _CONTINUED = re.compile(r"\\[ \t]*\r?\n")
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -51,9 +55,12 @@ class _Verdict:
     doubtful: bool = False
 
 
-def speaks(text: str) -> bool:
-    """Whether a text holds access rules."""
-    return _MENTION in text
+def speaks(name: str, text: str) -> bool:
+    """Whether a text, by its file's name no prose, holds the access rules of a forward proxy."""
+    if _MENTION not in text or _PROSE.search(name):
+        return False
+    ports = _PORT_LINE.findall(text)
+    return not ports or not all(_REVERSE.search(port) for port in ports)
 
 
 def squid_closings(place: Node, text: str, files: Mapping[str, str], needs: Sequence[Need]) -> Iterator[Closing]:

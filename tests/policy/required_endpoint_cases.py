@@ -935,6 +935,16 @@ PASSED = [
         CALICO,
         {"spec": {"namespaceSelector": "projectcalico.org/name == 'shop'", "egress": [{"action": "Deny"}]}},
     ),
+    Case("squid, prose", CONFIG_MAP, configuration("README.md", SQUID_LACKS)),
+    Case(
+        "squid, before a site",
+        CONFIG_MAP,
+        configuration(
+            "squid.conf",
+            "http_port 80 accel defaultsite=shop.example\nacl ours dstdomain shop.example\n"
+            "http_access allow ours\nhttp_access deny all",
+        ),
+    ),
     Case("squid, open", CONFIG_MAP, configuration("squid.conf", SQUID_OPEN)),
     Case("squid, all listed", CONFIG_MAP, configuration("squid.conf", SQUID_HOLDS)),
     Case(
