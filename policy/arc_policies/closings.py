@@ -84,6 +84,11 @@ class _Fit(NamedTuple):
     target: Target
     sure: bool
 
+    @property
+    def total(self) -> bool:
+        """Whether the name is taken in as one of all."""
+        return self.target.pattern == EVERYTHING
+
 
 #: From where a name was let out by earlier rules; None where one of them only may have done so.
 _Saved = dict[str, list[frozenset[str] | None]]
@@ -99,21 +104,29 @@ def closings(passages: Sequence[Passage], needs: Sequence[Need]) -> Iterator[Clo
     last_allow = _last_allows(passages, needs)
     saved: _Saved = {need.name: [] for need in needs}
     left = tuple(needs)
+    doubted: set[str] = set()
     for index, passage in enumerate(passages):
         fits = _fits(passage, left)
         if passage.allows:
             _save(passage, fits, left, saved)
             continue
-        struck = [fit for fit in fits if not _let_out(saved[fit.need.name], passage)]
+        struck = [
+            fit
+            for fit in fits
+            if not _let_out(saved[fit.need.name], passage) and not (fit.total and fit.need.name in doubted)
+        ]
         yield from _closings_of(
             passage,
             struck,
             saved,
             shadows=any(last_allow.get(fit.need.name, -1) > index for fit in struck),
-            partly=len(struck) < len(fits),
+            partly=any(_let_out(saved[fit.need.name], passage) for fit in fits),
         )
         if passage.allows is False and not passage.sources and not passage.unknown_terms:
-            gone = {fit.need.name for fit in struck if fit.sure}
+            # Where stopping everything proves nothing, a later rule that names a host still does.
+            weak = {fit.need.name for fit in struck if fit.total and passage.final != CLOSES}
+            doubted |= weak
+            gone = {fit.need.name for fit in struck if fit.sure} - weak
             left = tuple(need for need in left if need.name not in gone)
 
 
@@ -134,7 +147,7 @@ def _fits(passage: Passage, needs: Sequence[Need]) -> list[_Fit]:
             if (how := hit(target.pattern, need)) is not False
         ]
         if fits:
-            found.append(max(fits, key=lambda fit: (fit.sure, fit.target.pattern != EVERYTHING)))
+            found.append(max(fits, key=lambda fit: (fit.sure, not fit.total)))
     return found
 
 
@@ -171,7 +184,7 @@ def _closings_of(
     how = "may deny" if passage.allows is None else passage.how
     if passage.unknown_target is not None:
         yield Closing(OPEN, passage.unknown_target, f"{how} hosts that are not known yet")
-    named = [fit for fit in struck if fit.target.pattern != EVERYTHING]
+    named = [fit for fit in struck if not fit.total]
     chosen = named or struck
     if not chosen:
         return
