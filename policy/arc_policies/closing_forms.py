@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,9 @@ _PUBLIC = "Leave {name} to the public DNS; {when}"
 _THROUGH = "Let {name} through on port 443, at its public address; {when}"
 
 _MOST_NAMES = 3
+
+#: Files on a machine that decide about host names.
+_OF_INTEREST = re.compile(r"squid|dnsmasq|unbound|corefile|etc/hosts$", re.IGNORECASE)
 
 #: For the names that are needed with a gateway, too.
 WHY_NEEDED = "clusters behind an Arc gateway need"
@@ -121,8 +125,11 @@ def _helm(subject: Subject, wanted: Sequence[Need], _: Settings) -> Iterable[Clo
 
 
 def _upload(subject: Subject, wanted: Sequence[Need], _: Settings) -> Iterable[Closing]:
-    source = subject.node.get("source")
-    return _texts([(source, subject.node.get("remotePath").text.rpartition("/")[2], source.text)], wanted)
+    source, target = subject.node.get("source"), subject.node.get("remotePath").text
+    if source.open and _OF_INTEREST.search(target):
+        how = "uploads the configuration of a proxy or of name resolution, which cannot be read here"
+        return (Closing(OPEN, source.path, how),)
+    return _texts([(source, target.rpartition("/")[2], source.text)], wanted)
 
 
 def _file_name(node: Node) -> str:

@@ -729,6 +729,12 @@ ADVISED = [
         "applicationRuleCollections",
         says="denies by default, as no rule lets them out, management.azure.com and login.microsoftonline.com",
     ),
+    Case(
+        "upload that cannot be read",
+        "command:remote:CopyToRemote",
+        {"source": UNKNOWN, "remotePath": "/etc/squid/squid.conf"},
+        "source",
+    ),
     Case("unknown rules", SECURITY_GROUP, {"securityRules": UNKNOWN}, "securityRules"),
     Case("regional tag", SECURITY_RULE, security("AzureCloud.eastus"), "destinationAddressPrefix"),
     Case("internet", SECURITY_RULE, security("Internet"), "destinationAddressPrefix"),
@@ -945,6 +951,7 @@ PASSED = [
             "http_access allow ours\nhttp_access deny all",
         ),
     ),
+    Case("other upload", "command:remote:CopyToRemote", {"source": UNKNOWN, "remotePath": "/opt/app/app.conf"}),
     Case("squid, open", CONFIG_MAP, configuration("squid.conf", SQUID_OPEN)),
     Case("squid, all listed", CONFIG_MAP, configuration("squid.conf", SQUID_HOLDS)),
     Case(
