@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
-from . import lines, shell
+from . import firewall_calls, lines, shell
 from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, version_in
 from .arguments import NAME, SUBSCRIPTION, Arguments, Made, Option, Row, first, location, nothing, subscription
 from .az_values import items, pairs
@@ -195,6 +195,16 @@ def _proxy(args: Arguments) -> Value:
     }
 
 
+def _record(args: Arguments) -> Value:
+    kind = args.options[args.options.index("record-set") + 1 :][:1] if "record-set" in args.options else ()
+    name = args.value(("--record-set-name", "--record"), *NAME)
+    return {
+        "privateZoneName": args.value(*_ZONE) or args.parameter("ZoneName"),
+        "relativeRecordSetName": args.parameter("Name") if name is None else name,
+        "recordType": args.parameter("RecordType") or (kind[0] if kind else ""),
+    }
+
+
 _ZONE: tuple[Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
@@ -214,7 +224,8 @@ _AZ: tuple[Row, ...] = (
     ),
     (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
-    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
+    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _record),
+    *firewall_calls.AZ,
     *lines.AZ,
     (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", nothing),
     (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", nothing),
@@ -257,7 +268,8 @@ _CMDLETS: Mapping[str, tuple[Made, ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
-    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
+    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _record),),
+    **firewall_calls.CMDLETS,
     **lines.CMDLETS,
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", nothing),),
     "new-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
@@ -308,6 +320,7 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
     subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, text)]
     for call in made:
         subjects += (*_client_variables(call, text, node.get("environment")), *told(call, text, variables))
+    subjects += [*firewall_calls.firewall_cmdlets(made, text), *firewall_calls.hosts_lines(made, text)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
