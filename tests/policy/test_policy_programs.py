@@ -11,7 +11,7 @@ import pytest
 from arc_policies.pack import POLICIES, STACK_ADVICE
 from case_programs import LANGUAGES, Language, Placed, grouped, program, promised, providers
 from engine_runs import PREVIEW, UP, Project, Run
-from policy_cases import StackCase, advice_of, corpora, stack_policy_of
+from policy_cases import RULE_BY_NAME, StackCase, advice_of, corpora, stack_policy_of
 from pulumi_policy import StackValidationPolicy
 
 from sandbox.plugins.anything import AnyProvider, serving
@@ -52,6 +52,17 @@ def assert_said(run: Run, policy: str, one: Placed, *, mandatory: bool) -> None:
     assert start in run.text
 
 
+def assert_stack_refused(folder: Path, language: Language, rule: str, case: StackCase) -> None:
+    """The preview and the update fail. An update makes all before it does: so it is the preview that protects."""
+    members = [Placed(one.name, one) for one in case.resources]
+    with project(folder, language, members) as (here, _):
+        for command in (PREVIEW, UP):
+            run = here.run(command, case.config)
+            assert run.code != 0, run.text
+            (said,) = run.of[stack_policy_of(rule), case.about]
+            assert said.mandatory and case.says in said.message
+
+
 def made_by(doubles: Sequence[AnyProvider]) -> set[str]:
     """The names of the resources that exist."""
     return set().union(*(double.created for double in doubles))
@@ -66,6 +77,13 @@ GROUPS: dict[str, list[Any]] = {
     for kind in ("REFUSED", "ADVISED", "PASSED")
 }
 REFUSING = [rule for rule in CORPORA if placed("REFUSED", rule)]
+ADVISING = [rule for rule in CORPORA if RULE_BY_NAME[rule].advisory]
+#: The rules that judge stacks, each with the first one that it refuses.
+OF_STACKS = [
+    pytest.param(rule, stacks[0], id=rule)
+    for rule in CORPORA
+    if (stacks := getattr(CORPORA[rule], "STACKS_REFUSED", []))
+]
 
 
 def groups_of(kind: str) -> pytest.MarkDecorator:
@@ -118,6 +136,22 @@ def test_an_update_stops_before_what_is_refused_is_made(rule: str, tmp_path: Pat
     assert_said(run, rule, one, mandatory=True)
     assert one.name not in made_by(doubles)
     assert len(made_by(doubles)) == len(one.promises), "what it depends on was made"
+
+
+@pytest.mark.parametrize("rule", ADVISING)
+def test_an_advisory_rule_speaks_and_lets_the_update_go_on(rule: str, tmp_path: Path) -> None:
+    one = first("ADVISED", rule)
+    with project(tmp_path, "yaml", [one]) as (here, doubles):
+        for command in (PREVIEW, UP):
+            run = here.run(command, disabled=STACK_POLICIES)
+            assert run.code == 0, run.text
+            assert_said(run, rule, one, mandatory=False)
+    assert made_by(doubles) == {one.name}
+
+
+@pytest.mark.parametrize(("rule", "case"), OF_STACKS)
+def test_a_stack_is_refused(rule: str, case: StackCase, tmp_path: Path) -> None:
+    assert_stack_refused(tmp_path, "yaml", rule, case)
 
 
 # The whole of the corpora.
@@ -190,14 +224,7 @@ def test_a_preview_is_not_silent_where_only_the_update_will_tell(
 @pytest.mark.parametrize("language", LANGUAGES)
 @stacks_of("STACKS_REFUSED")
 def test_a_preview_of_a_stack_is_refused(tmp_path: Path, language: Language, rule: str, case: StackCase) -> None:
-    """An update makes all before it is: so it is the preview that protects."""
-    members = [Placed(one.name, one) for one in case.resources]
-    with project(tmp_path, language, members) as (here, _):
-        for command in (PREVIEW, UP):
-            run = here.run(command, case.config)
-            assert run.code != 0, run.text
-            (said,) = run.of[stack_policy_of(rule), case.about]
-            assert said.mandatory and case.says in said.message
+    assert_stack_refused(tmp_path, language, rule, case)
 
 
 @pytest.mark.long
