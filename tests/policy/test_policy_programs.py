@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,15 @@ def groups_of(kind: str) -> pytest.MarkDecorator:
 
 
 def stacks_of(kind: str) -> pytest.MarkDecorator:
-    rows = [
-        pytest.param(rule, case, id=f"{rule}: {case.name}")
-        for rule, corpus in CORPORA.items()
-        for case in getattr(corpus, kind, [])
-    ]
-    return pytest.mark.parametrize(("rule", "case"), rows)
+    """Each has a run of its own; so they take turns between the languages."""
+    rows = [(rule, case) for rule, corpus in CORPORA.items() for case in getattr(corpus, kind, [])]
+    return pytest.mark.parametrize(
+        ("language", "rule", "case"),
+        [
+            pytest.param(language, rule, case, id=f"{language}, {rule}: {case.name}")
+            for (rule, case), language in zip(rows, cycle(LANGUAGES), strict=False)
+        ],
+    )
 
 
 def first(kind: str, rule: str) -> Placed:
@@ -222,14 +226,12 @@ def test_a_preview_says_what_only_the_update_will_tell(rule: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("language", LANGUAGES)
 @stacks_of("STACKS_REFUSED")
 def test_a_preview_of_a_stack_is_refused(tmp_path: Path, language: Language, rule: str, case: StackCase) -> None:
     assert_stack_refused(tmp_path, language, rule, case)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("language", LANGUAGES)
 @stacks_of("STACKS_ADVISED")
 def test_a_stack_is_advised_against(tmp_path: Path, language: Language, rule: str, case: StackCase) -> None:
     members = [Placed(one.name, one) for one in case.resources]
@@ -240,7 +242,6 @@ def test_a_stack_is_advised_against(tmp_path: Path, language: Language, rule: st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("language", LANGUAGES)
 @stacks_of("STACKS_PASSED")
 def test_a_stack_passes_without_a_word(tmp_path: Path, language: Language, rule: str, case: StackCase) -> None:
     members = [Placed(one.name, one) for one in case.resources]
