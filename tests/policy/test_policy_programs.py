@@ -22,12 +22,17 @@ CORPORA = corpora()
 STACK_POLICIES = tuple(policy.name for policy in POLICIES if isinstance(policy, StackValidationPolicy))
 
 
+#: Cases that no program can be: texts of which nobody has said whether they are secret. The engine always does.
+UNTOLD = {("proxy-urls", "component, nobody says")}
+
+
 def placed(kind: str, *rules: str) -> list[Placed]:
     """The cases of a kind, of these rules or of all; their names begin with their rules'."""
     return [
         Placed(f"{rule}-{kind.lower()}-{number}", case)
         for rule in rules or CORPORA
         for number, case in enumerate(getattr(CORPORA[rule], kind, []))
+        if (rule, case.name) not in UNTOLD
     ]
 
 
@@ -56,8 +61,10 @@ def assert_said(run: Run, policy: str, one: Placed, *, mandatory: bool) -> None:
     assert start in run.text
 
 
-def assert_silent(run: Run) -> None:
-    assert [f"{said.policy}: {said.message}" for said in run.said] == []
+def assert_silent(run: Run, cases: Sequence[Placed]) -> None:
+    """Nothing is said but of the providers that cases ask for, which are no part of them."""
+    providers = {one.provider.name for one in cases if one.provider is not None}
+    assert [f"{said.policy}: {said.message}" for said in run.said if said.name not in providers] == []
     assert run.code == 0, run.text
 
 
@@ -134,7 +141,7 @@ def test_a_sound_program_is_deployed_without_a_word(tmp_path: Path) -> None:
     with project(tmp_path, "yaml", cases) as (here, doubles):
         for command in (PREVIEW, UP):
             run = here.run(command, disabled=STACK_POLICIES)
-            assert_silent(run)
+            assert_silent(run, cases)
     assert made_by(doubles) == {one.name for one in cases}
 
 
@@ -200,11 +207,11 @@ def test_what_is_harmless_is_previewed_and_deployed_without_a_word(
 ) -> None:
     with project(tmp_path / "preview", language, cases) as (here, _):
         run = here.run(PREVIEW, config, disabled=STACK_POLICIES)
-        assert_silent(run)
+        assert_silent(run, cases)
     known = [one for one in cases if one.is_known]
     with project(tmp_path / "up", language, known) as (here, doubles):
         run = here.run(UP, config, disabled=STACK_POLICIES)
-        assert_silent(run)
+        assert_silent(run, known)
     made = {one.name for one in known if language == "yaml" or not one.is_component}
     assert made_by(doubles) == made, "all but what a Python program makes itself"
 
