@@ -49,8 +49,13 @@ class Placed:
 
     @property
     def is_component(self) -> bool:
-        """Whether a program makes it without a provider."""
+        """Whether it is one of the project's components, which a Python program makes without a provider."""
         return self.package == "arc-gateway"
+
+    def asks_a_provider(self, language: Language) -> bool:
+        """Whether a provider makes it, rather than the engine or the program itself."""
+        by_program = self.is_component and language == "python"
+        return not by_program and not self.case.type.startswith(_PROVIDER)
 
     @property
     def promises(self) -> list[Promise]:
