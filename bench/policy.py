@@ -106,7 +106,8 @@ class Policies:
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        return import_module("arc_policies.pack").RULES
+        rules: tuple[Rule, ...] = import_module("arc_policies.pack").RULES
+        return rules
 
     def resources(self, count: int) -> list[Resource]:
         """So many, of all types and forms that the corpora have, in turn."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -50,8 +49,13 @@ class Placed:
 
     @property
     def is_component(self) -> bool:
-        """Whether a program makes it without a provider."""
+        """Whether it is one of the project's components, which a Python program makes without a provider."""
         return self.package == "arc-gateway"
+
+    def asks_a_provider(self, language: Language) -> bool:
+        """Whether a provider makes it, rather than the engine or the program itself."""
+        by_program = self.is_component and language == "python"
+        return not by_program and not self.case.type.startswith(_PROVIDER)
 
     @property
     def promises(self) -> list[Promise]:
@@ -69,15 +73,37 @@ def promised(one: Placed) -> Placed | None:
     steps = [int(number) if number else quoted or name for number, quoted, name in _STEP.findall(one.case.path or "")]
     if not steps or not one.is_known:
         return None
-    props = deepcopy(dict(one.case.props))
-    place: Any = props
-    try:
-        for step in steps[:-1]:
-            place = place[step]
-        place[steps[-1]] = Promise(place[steps[-1]])
-    except (KeyError, IndexError, TypeError):
+    props = _promising(one.case.props, steps)
+    return None if props is None else replace(one, case=replace(one.case, props=props))
+
+
+def _promising(value: Any, steps: Sequence[str | int]) -> Any:
+    """The value with what lies at the end of the steps promised; None where nothing does."""
+    if not steps:
+        return Promise(value)
+    first, *rest = steps
+    inside = isinstance(value, Mapping) if isinstance(first, str) else isinstance(value, list) and first < len(value)
+    if not inside or (isinstance(value, Mapping) and first not in value):
         return None
-    return replace(one, case=replace(one.case, props=props))
+    below = _promising(value[first], rest)
+    if below is None:
+        return None
+    if isinstance(value, Mapping):
+        return {**value, first: below}
+    return [below if index == first else item for index, item in enumerate(value)]
+
+
+def previewed(case: Case) -> Case:
+    """The case as a preview has it: what is promised is unknown."""
+
+    def seen(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: seen(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [seen(item) for item in value]
+        return UNKNOWN if isinstance(value, Promise) else value
+
+    return replace(case, props=seen(case.props))
 
 
 def program(language: Language, placed: Sequence[Placed]) -> dict[str, str]:
@@ -180,7 +206,14 @@ def _literal(value: Any, promises: Sequence[Promise]) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_literal(item, promises) for item in value) + "]"
     promise = _promise(value)
-    return repr(value) if promise is None else f"later_{promises.index(promise)}.value"
+    if promise is not None:
+        return f"later_{promises.index(promise)}.value"
+    return f"pulumi.Output.secret({str(value)!r})" if _secret(value) else repr(value)
+
+
+def _secret(value: Any) -> bool:
+    """Whether a case marks a text as secret."""
+    return isinstance(value, str) and getattr(value, "secret", False) is True
 
 
 def _yaml(placed: Sequence[Placed]) -> dict[str, str]:
@@ -212,7 +245,10 @@ def _tree(value: Any, promises: Sequence[Promise]) -> Any:
     promise = _promise(value)
     if promise is not None:
         return f"${{later{promises.index(promise)}.value}}"
-    return value.replace("${", "$${") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("${", "$${")
+    return {"fn::secret": text} if _secret(value) else text
 
 
 def grouped(placed: Iterable[Placed]) -> Iterator[tuple[Mapping[str, Any], list[Placed]]]:

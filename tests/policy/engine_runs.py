@@ -24,6 +24,8 @@ LIMIT = 240  # seconds
 #: The runtime of a Python program in a folder elsewhere.
 PYTHON = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}}
 
+_ANALYSED = "policyAnalyzeSummaryEvent"
+
 PREVIEW = ("preview",)
 UP = ("up", "--yes", "--skip-preview")
 
@@ -71,6 +73,12 @@ class Run:
             Said(one["policyName"], one["enforcementLevel"] == "mandatory", one["resourceUrn"], one["message"])
             for one in found
         ]
+
+    @cached_property
+    def registered(self) -> set[str]:
+        """The names of all resources that policies were asked about."""
+        urns = (event[_ANALYSED]["resourceUrn"] for event in self.events if _ANALYSED in event)
+        return {urn.rpartition("::")[2] for urn in urns}
 
     @cached_property
     def of(self) -> Mapping[tuple[str, str], list[Said]]:
