@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,18 +13,36 @@ OPEN = "\0"
 SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash", "ksh"})
 POWERSHELLS = frozenset({"pwsh", "powershell"})
 CMD = frozenset({"cmd"})
+#: Programs that give a script to a shell after `-c`.
+_USERS = frozenset({"su", "runuser"})
+_DECLARING = frozenset({"export", "declare", "typeset", "local", "readonly"})
 _KEYWORDS = ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
 _WRAPPERS = frozenset(
-    (*_KEYWORDS, "sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry")
+    (
+        *_KEYWORDS,
+        *("sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry", "busybox"),
+        *("stdbuf", "setsid", "ionice", "chronic", "unbuffer", "parallel", "watch", "flock", "chroot", "systemd-run"),
+    )
 )
+#: Wrappers that take a word of their own before the program.
+_TAKES_ONE = frozenset({"flock", "chroot"})
 #: Options of wrappers that take the next word.
-_VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C"})
+_VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C", "-d", "-a", "-E", "-w", "-j"})
+#: Options of `ssh` that take the next word.
+_SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
 _WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
 _LONGEST = 400_000
+_LONGEST_BASE64 = 2_000_000
 _DEEPEST = 12
 _CONTINUATION = re.compile(r"\\\r?\n|[`^][ \t]*\r?\n")
-_VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+)", re.ASCII)
-_WHOLE_ARRAY = re.compile(r'"\$\{(\w+)\[@\]\}"', re.ASCII)
+_VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+|[@*])", re.ASCII)
+_WHOLE_ARRAY = re.compile(r'"\$(?:\{(\w+)\[@\]\}|@)"', re.ASCII)
+#: A function that runs its own arguments, such as `try() { "$@" || exit 1; }`.
+_RUNNER = re.compile(r'([\w-]+)[ \t]*\(\)[ \t\n]*(?=\{)[^}]*?(?:[;&|{\n]|\b(?:if|then|do)\b|!)[ \t]*"?\$[@*]')
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
+_NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_POWERSHELL_COMMENT = re.compile(r"<#.*?#>", re.DOTALL)
+_NOWHERE = re.compile(r"/dev/(?:null|stdout|stderr|tty)|[&\d]*|\$null", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"(\w+)\+?=(.*)", re.ASCII | re.DOTALL)
 
 
@@ -39,11 +58,41 @@ class Call:
         program: the last part of its path, lower-case, without `.exe` or `.cmd`.
         arguments: the words after it.
         variables: what is known of its environment.
+        stdin: what is known of its input: a here-document, a here-string, what an `echo` before the pipe says.
+        into: the file that its output is redirected into, if any.
     """
 
     program: str
     arguments: tuple[str, ...]
     variables: Mapping[str, str]
+    stdin: str = ""
+    into: str = ""
+
+    @property
+    def output(self) -> str:
+        """What it would print, where its words tell."""
+        shown = [word for word in self.arguments if not re.fullmatch(r"-[neE]+", word)]
+        if self.program == "echo":
+            return (
+                _unescaped(" ".join(shown))
+                if any("e" in w for w in self.arguments if w[:1] == "-")
+                else " ".join(shown)
+            )
+        if self.program == "printf" and shown:
+            plain = re.fullmatch(r"(?:%[sb](?:\\n)?)+", shown[0])
+            return "\n".join(shown[1:]) if plain else _unescaped(shown[0])
+        if self.program == "base64" and {"-d", "-D", "--decode"}.intersection(self.arguments):
+            return decoded(self.stdin)
+        return self.stdin if self.program in {"cat", "tee", "sed", "envsubst"} else ""
+
+    @property
+    def written(self) -> Mapping[str, str]:
+        """The text that it would write, by file."""
+        files = [word for word in self.arguments if word[:1] != "-"] if self.program == "tee" else []
+        if self.into and not _NOWHERE.fullmatch(self.into):
+            files.append(self.into)
+        text = self.output if files else ""
+        return dict.fromkeys(files, text) if text else {}
 
 
 def calls(text: str, variables: Mapping[str, str]) -> list[Call]:
@@ -61,23 +110,44 @@ def run(words: list[str], variables: Mapping[str, str], stdin: str = "") -> list
     Raises:
         UnreadableError: as `calls`.
     """
-    return _run(words, dict(variables), stdin, 0)
+    return _run(_Command(list(words), stdin=stdin), dict(variables), 0)
 
 
-def _calls(text: str, variables: dict[str, str], depth: int) -> list[Call]:
+def decoded(text: str) -> str:
+    """The text behind base64, as far as it is one."""
+    if len(text) > _LONGEST_BASE64:
+        return ""
+    try:
+        return base64.b64decode(text, validate=False).decode("utf-8", "replace")
+    except ValueError:
+        return ""
+
+
+def _calls(text: str, variables: dict[str, str], depth: int, *, powershell: bool = False) -> list[Call]:
     if depth > _DEEPEST or len(text) > _LONGEST:
         raise UnreadableError
     text = _CONTINUATION.sub(lambda match: "" if match[0][0] == "\\" else " ", text)
+    if powershell:
+        text = _POWERSHELL_COMMENT.sub(" ", text)
+    runners = {match[1] for match in _RUNNER.finditer(text)} if "()" in text else set()
     # An array expands into words of its own even between quotes.
-    lexer = _Lexer(_WHOLE_ARRAY.sub(r"${\1[@]}", text), variables, depth)
+    text = _WHOLE_ARRAY.sub(lambda match: f"${{{match[1]}[@]}}" if match[1] else "$@", text)
+    lexer = _Lexer(text, variables, depth, powershell)
     found: list[Call] = []
-    for words, stdin in lexer.commands():
-        found += _run(words, variables, stdin, depth)
+    piped = ""
+    for command in lexer.commands():
+        if command.words and program_name(command.words[0]) in runners:
+            del command.words[0]
+        if piped and not command.stdin:
+            command.stdin = piped
+        made = _run(command, variables, depth)
+        piped = made[-1].output if made and command.pipes else ""
+        found += made
     return found + lexer.nested
 
 
-def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) -> list[Call]:
-    own = dict(variables)
+def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]:
+    own, words = dict(variables), command.words
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
         words = words[1:]
@@ -90,26 +160,77 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         variables.update(own)
         return []
     program, arguments = program_name(words[0]), words[1:]
-    if program in {"export", "declare", "local", "set"}:
+    if program in _DECLARING or program == "set":
         pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
         variables.update({pair[1]: pair[2] for pair in pairs if pair})
+        if arguments[:1] == ["--"]:
+            variables.update(_positional(["", *arguments[1:]]))
         return []
     if program == "eval":
         return _calls(" ".join(arguments), own, depth + 1)
     if program in _WRAPPERS:
-        before = ["", *arguments]
-        start = next((i for i, word in enumerate(arguments) if _runs(word) and before[i] not in _VALUED), None)
-        return [] if start is None else _run(arguments[start:], own, stdin, depth)
-    if program in SHELLS:
-        script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
-        return _calls(script, own, depth + 1) if script else []
+        return _wrapped(program, arguments, command, own, depth)
+    if program in SHELLS | _USERS:
+        return _shell(program, arguments, command.stdin, own, depth)
     if program in POWERSHELLS:
-        script = _after(arguments, lambda word: word.lower() in {"-c", "-command"}) or stdin
-        return _calls(script, own, depth + 1) if script else []
+        script = _after(arguments, lambda word: word.lower() in {"-c", "-command"}) or command.stdin
+        return _calls(script, own, depth + 1, powershell=True) if script else []
     if program in CMD:
         script = _after(arguments, lambda word: word.lower() in {"/c", "/k", "/s"})
         return _calls(script, own, depth + 1) if script else []
-    return [Call(program, tuple(arguments), own)]
+    if program == "ssh":
+        host = _first(arguments, _SSH_VALUED, lambda word: not word.startswith("-"))
+        script = " ".join(arguments[host + 1 :]) or command.stdin
+        return _calls(script, own, depth + 1) if script and host < len(arguments) else []
+    if program.startswith("python") and arguments[:2] == ["-m", "azure.cli"]:
+        program, arguments = "az", arguments[2:]
+    return [Call(program, tuple(arguments), own, command.stdin, command.into)]
+
+
+def _wrapped(
+    program: str, arguments: list[str], command: _Command, variables: dict[str, str], depth: int
+) -> list[Call]:
+    if program == "env" and arguments[:1] == ["-S"]:
+        return _calls(" ".join(arguments[1:]), variables, depth + 1)
+    start = _first(arguments, _VALUED, _runs)
+    if program in _TAKES_ONE:
+        start += 1 + _first(arguments[start + 1 :], _VALUED, _runs)
+    if start >= len(arguments):
+        return []
+    if program in _TAKES_ONE and arguments[start - 1] == "-c":
+        return _calls(arguments[start], variables, depth + 1)
+    inner = _Command(arguments[start:], stdin=command.stdin, into=command.into)
+    return _run(inner, variables, depth)
+
+
+def _shell(program: str, arguments: list[str], stdin: str, variables: dict[str, str], depth: int) -> list[Call]:
+    flag = next((i for i, word in enumerate(arguments) if re.fullmatch(r"-[a-z]*c|--command", word)), len(arguments))
+    script, *rest = arguments[flag + 1 :] or [""]
+    if not script and program in SHELLS:
+        script = stdin
+    return _calls(script, {**variables, **_positional(rest)}, depth + 1) if script else []
+
+
+def _positional(words: list[str]) -> dict[str, str]:
+    """A script's own arguments, its name first, as the variables that it reads them by."""
+    named = {str(number): word for number, word in enumerate(words)}
+    return {**named, "@": " ".join(words[1:]), "*": " ".join(words[1:])} if len(words) > 1 else named
+
+
+def _first(words: list[str], valued: frozenset[str], chooses: Callable[[str], bool]) -> int:
+    """Where the first such word is that is no option's value; the length where none is."""
+    before = ["", *words]
+    found = (i for i, word in enumerate(words) if chooses(word) and before[i] not in valued)
+    return next(found, len(words))
+
+
+def _unescaped(text: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        if match[4]:
+            return _NAMED_ESCAPES.get(match[4], match[4])
+        return chr(int(match[1] or match[2] or match[3], 8 if match[3] else 16))
+
+    return _ESCAPE.sub(one, text)
 
 
 def program_name(word: str) -> str:
@@ -130,61 +251,134 @@ def _after(words: list[str], chooses: Callable[[str], bool]) -> str:
 
 
 @dataclass
+class _Command:
+    """A simple command as it is read.
+
+    Attributes:
+        words: its words so far.
+        word: the word under way.
+        awaits: the redirection whose operand comes next.
+        stdin, into: as in `Call`.
+        pipes: whether its output goes to the next one.
+    """
+
+    words: list[str] = field(default_factory=list)
+    word: str | None = None
+    awaits: str = ""
+    stdin: str = ""
+    into: str = ""
+    pipes: bool = False
+
+    def add(self, text: str) -> None:
+        self.word = (self.word or "") + text
+
+    def end_word(self) -> None:
+        if self.word is None:
+            return
+        if self.awaits == "<<<":
+            self.stdin = self.word
+        elif self.awaits == ">":
+            self.into = self.word
+        elif not self.awaits:
+            self.words.append(self.word)
+        self.word, self.awaits = None, ""
+
+    def redirect(self, operator: str) -> None:
+        """Begin a redirection; a number just before it is a file's, no word."""
+        if self.word is not None and self.word.isdigit():
+            self.word = None
+        self.end_word()
+        self.awaits = operator
+
+
+@dataclass
 class _Lexer:
     text: str
     variables: dict[str, str]
     depth: int
+    powershell: bool = False
     nested: list[Call] = field(default_factory=list)
     at: int = 0
 
-    def commands(self) -> Iterator[tuple[list[str], str]]:
-        """Simple commands in order, each with the text of its here-document."""
-        words: list[str] = []
-        word: str | None = None
-        delimiters: list[str] = []
+    def commands(self) -> Iterator[_Command]:
+        """Simple commands in order. Those of a line with a here-document come when it has been read."""
+        line: list[_Command] = []
+        documents: list[tuple[_Command, str]] = []
+        command = _Command()
         text = self.text
         while self.at < len(text):
             char = text[self.at]
             self.at += 1
             if char in " \t\r":
-                words, word = _put(words, word)
-            elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
-                word += self._until_closed()
+                command.end_word()
+            elif char == "(" and command.word is not None and _ASSIGNMENT.fullmatch(command.word):
+                command.add(self._until_closed())
             elif char == "&" and text.startswith(">", self.at):
                 continue
-            elif char in "\n;&|()":
-                words, word = _put(words, word)
-                body = self._here_documents(delimiters) if char == "\n" else ""
-                if words and not (delimiters and char != "\n"):
-                    yield words, body
-                    words = []
+            elif char in "\n;&|()" or (self.powershell and char in "{}" and command.word is None):
+                command.end_word()
+                command.pipes = char == "|" and not text.startswith("|", self.at)
+                line.append(command)
+                command = _Command()
+                if char == "\n":
+                    self._here_documents(documents)
+                if not documents:
+                    yield from (one for one in line if one.words)
+                    line = []
             elif char in "<>":
-                words, word = _put(words, word)
-                if text.startswith("<<", self.at):
-                    self.at += 2
-                elif text.startswith("<", self.at) and char == "<":
-                    self.at += 1
-                    delimiters.append(self._delimiter())
-                elif text.startswith("&", self.at):
-                    self.at += 1
-            elif char == "#" and word is None:
+                delimiter = self._redirection(char, command)
+                if delimiter:
+                    documents.append((command, delimiter))
+            elif char == "#" and command.word is None:
                 end = text.find("\n", self.at)
                 self.at = len(text) if end < 0 else end
-            elif char == "$" and not text.startswith(("'", '"'), self.at):
-                value = self._expand()
-                pieces = ((word or "") + value).split() if " " in value or "\n" in value else [(word or "") + value]
-                if value or word is not None:
-                    *whole, word = pieces or [""]
-                    words += whole
+            elif char == "$" and text.startswith("'", self.at):
+                command.add(self._ansi_quoted())
+            elif char == "$" and not text.startswith('"', self.at):
+                self._expanded(command)
             elif char != "$":
-                word = (word or "") + self._quoted(char)
-        words, word = _put(words, word)
-        if words:
-            yield words, ""
+                command.add(self._quoted(char))
+        command.end_word()
+        yield from (one for one in [*line, command] if one.words)
+
+    def _redirection(self, char: str, command: _Command) -> str:
+        """Read a redirection's operator, and for a here-document its delimiter."""
+        text = self.text
+        if char == "<" and text.startswith("<<", self.at):
+            self.at += 2
+            command.redirect("<<<")
+        elif char == "<" and text.startswith("<", self.at):
+            self.at += 1
+            command.redirect("")
+            return self._delimiter()
+        elif char == "<":
+            # `<(...)` is a command of its own.
+            command.redirect("" if text.startswith("(", self.at) else "<")
+        else:
+            command.redirect(">")
+            self.at += text.startswith((">", "&", "|"), self.at)
+        return ""
+
+    def _expanded(self, command: _Command) -> None:
+        value = self._expand()
+        whole = (command.word or "") + value
+        if " " not in value and "\n" not in value:
+            if value or command.word is not None:
+                command.word = whole
+            return
+        *ended, command.word = whole.split() or [""]
+        command.words += ended
+
+    def _ansi_quoted(self) -> str:
+        found = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL).match(self.text, self.at)
+        if not found:
+            raise UnreadableError
+        self.at = found.end()
+        return _unescaped(found[1])
 
     def _quoted(self, char: str) -> str:
         text = self.text
-        if char == "\\":
+        if char == ("`" if self.powershell else "\\"):
             self.at += 1
             return text[self.at - 1 : self.at]
         if char == "'":
@@ -198,7 +392,7 @@ class _Lexer:
             if end < 0:
                 raise UnreadableError
             start, self.at = self.at, end + 1
-            self.nested += _calls(text[start:end], self.variables, self.depth + 1)
+            self.nested += _calls(text[start:end], dict(self.variables), self.depth + 1)
             return OPEN
         return self._double_quoted() if char == '"' else char
 
@@ -209,8 +403,9 @@ class _Lexer:
             self.at += 1
             if char == '"':
                 return word
-            if char == "\\" and self.text[self.at : self.at + 1] in '$`"\\':
-                word += self.text[self.at : self.at + 1]
+            escaped = self.text[self.at : self.at + 1]
+            if escaped and (char == "`" if self.powershell else char == "\\" and escaped in '$`"\\'):
+                word += escaped
                 self.at += 1
             elif char == "$":
                 word += self._expand()
@@ -223,7 +418,9 @@ class _Lexer:
     def _expand(self) -> str:
         if self.text.startswith("(", self.at):
             self.at += 1
-            self.nested += _calls(self._until_closed(), self.variables, self.depth + 1)
+            self.nested += _calls(
+                self._until_closed(), dict(self.variables), self.depth + 1, powershell=self.powershell
+            )
             return OPEN
         found = _VARIABLE.match(self.text, self.at)
         if not found:
@@ -258,17 +455,11 @@ class _Lexer:
         self.at = found.end()
         return found[2]
 
-    def _here_documents(self, delimiters: list[str]) -> str:
-        body = ""
-        while delimiters:
-            delimiter = delimiters.pop(0)
+    def _here_documents(self, documents: list[tuple[_Command, str]]) -> None:
+        for command, delimiter in documents:
             end = re.compile(rf"^[ \t]*{re.escape(delimiter)}[ \t]*\r?$", re.MULTILINE).search(self.text, self.at)
             if end is None:
                 raise UnreadableError
-            body = self.text[self.at : end.start()]
+            command.stdin = self.text[self.at : end.start()]
             self.at = end.end()
-        return body
-
-
-def _put(words: list[str], word: str | None) -> tuple[list[str], None]:
-    return ([*words, word] if word is not None else words), None
+        documents.clear()
