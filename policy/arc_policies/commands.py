@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 
 from . import shell
-from .reading import UNKNOWN, Node, Value
+from .manifests import manifests
+from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
-from .tokens import Subject, arm_type_of_id, from_arm
+from .templates import DEPLOYMENT, OPEN_TEMPLATE, bicep_subjects
+from .tokens import Subject, arm_type_of_id, arm_type_of_parts, from_arm, kubernetes_token
 
 COMMANDS = frozenset(
     {
@@ -25,6 +27,8 @@ COMMANDS = frozenset(
 TEXT = "text:command"
 OPEN_TEXT = "open:command"
 WORDS = "text:words"
+#: Text that a command writes into a file, or hands to a program.
+CONFIGURATION = "text:configuration"
 
 PROXY = "arc-gateway:index:proxysettings"
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
@@ -38,6 +42,27 @@ _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm
 #: Programs that do nothing but intercept TLS.
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
+_TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
+INTERCEPTOR_MODULES = re.compile(r"-m mitmproxy\b")
+_RUNS_INSIDE = frozenset({"run", "exec", "create", "debug", "compose"})
+_APPLIES = frozenset({"apply", "create", "replace"})
+_FROM_FILE = frozenset({"-f", "--filename"})
+#: Programs that send requests to an address.
+_REQUESTERS = frozenset({"curl", "wget", "invoke-restmethod", "invoke-webrequest", "irm", "iwr"})
+#: Commands that run what another takes as text, with the option that gives it.
+_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "vm run-command invoke": ("--scripts",),
+    "vm run-command create": ("--script",),
+    "vmss run-command invoke": ("--scripts",),
+    "connectedmachine run-command create": ("--script",),
+    "aks command invoke": ("--command", "-c"),
+}
+_FROM_TEMPLATE = re.compile(r"(?:(?:deployment|stack) (?:group|sub|mg|tenant)|ts|bicep deployment) create\b")
+_TEMPLATE_OPTIONS: tuple[tuple[str, str], ...] = (("--template-file", "--template-f"), ("-f", "-f"))
+_DEPLOYING = re.compile(
+    r"(?:new|set)-az(?:resourcegroup|subscription|managementgroup|tenant)?(?:deployment|deploymentstack)|"
+    r"(?:new|set)-az(?:resourcegroup|subscription|managementgroup)deploymentstack"
+)
 
 #: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
 _Option = tuple[str, str]
@@ -63,6 +88,11 @@ class _Arguments:
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
+
+    def settings(self, prefix: str) -> Mapping[str, str]:
+        """What `NAME=VALUE` words, as after `--configuration-settings`, set below a prefix."""
+        pairs = (word.partition("=") for word in self.words if word.startswith(prefix) and "=" in word)
+        return {name.removeprefix(prefix): value for name, _, value in pairs}
 
     def parameter(self, name: str) -> Value:
         """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
@@ -96,6 +126,10 @@ def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
     return body
 
 
+def _link_service(args: _Arguments) -> Value:
+    return {"name": args.value(*_NAME), "fqdns": args.value(("--fqdns", "--fq"))}
+
+
 def _cluster(args: _Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
     scope = args.value(*_SCOPE)
@@ -111,11 +145,18 @@ def _nothing(_: _Arguments) -> Value:
 
 def _proxy(args: _Arguments) -> Value:
     https = args.value(("--proxy-https", "--proxy-https"))
+    http = args.value(("--proxy-http", "--proxy-http"))
     certificate = args.value(("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c"))
+    settings = args.settings("proxy.")
     return {
-        "httpsUrl": args.parameter("HttpsProxy") if https is None else https,
-        "certificate": args.parameter("ProxyCert") if certificate is None else certificate,
+        "httpsUrl": _given(https, args.parameter("HttpsProxy"), settings.get("https_proxy")),
+        "httpUrl": _given(http, args.parameter("HttpProxy"), settings.get("http_proxy")),
+        "certificate": _given(certificate, args.parameter("ProxyCert"), settings.get("proxy_cert")),
     }
+
+
+def _given(*values: Value) -> Value:
+    return next((value for value in values if value is not None), None)
 
 
 _NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
@@ -125,7 +166,9 @@ _Row = tuple[str, str, Callable[[_Arguments], Value]]
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
 _AZ: tuple[_Row, ...] = (
-    (r"network private-endpoint create", f"{_NET}privateendpoint", _endpoint),
+    (r"network private-endpoint (create|update)", f"{_NET}privateendpoint", _endpoint),
+    (r"network private-endpoint (ip-config|asg) add", f"{_NET}privateendpoint", _endpoint),
+    (r"network private-link-service (create|update)", f"{_NET}privatelinkservice", _link_service),
     (
         r"network private-endpoint dns-zone-group (create|add)",
         f"{_NET}privatednszonegroup",
@@ -155,6 +198,7 @@ _AZ_PATTERNS = tuple(
 
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
+    "set-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
@@ -164,66 +208,164 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
 }
 
 
-def command_subjects(node: Node) -> list[Subject]:
+def command_subjects(node: Node, *, powershell: bool = False) -> list[Subject]:
     """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
     found = _driver_settings(node.get("environment"))
     variables = {
         str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
     }
-    for verb in ("create", "update", "delete", "scriptContent"):
-        text = node.get(verb)
+    for text in (node.get("create"), node.get("update"), node.get("delete"), node.field("scriptContent")):
         if text.open:
             found.append(Subject(OPEN_TEXT, text))
         elif text.text:
-            found += _text_subjects(text, node, variables)
+            found += _text_subjects(text, node, variables, powershell)
     return found
 
 
-def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list[Subject]:
-    interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
+def script_subjects(text: str, place: Node, *, powershell: bool = False) -> list[Subject]:
+    """What a script, found in this place, would make."""
+    return words_subjects(["pwsh" if powershell else "sh", "-c", text], place, {})
+
+
+def words_subjects(words: list[str], place: Node, variables: Mapping[str, str], stdin: str = "") -> list[Subject]:
+    """What running these words would make; text that cannot be taken apart stays text."""
     try:
-        if interpreter:
-            made = shell.run([*interpreter, text.text], variables, node.get("stdin").text)
-        else:
-            made = shell.run(["sh", "-c", text.text], variables)
-            made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
+        return _calls_subjects(shell.run(words, variables, stdin), place)
     except shell.UnreadableError:
-        return [Subject(TEXT, text)]
-    subjects = [subject for call in made for subject in _call_subjects(call, text)]
-    foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
+        return [Subject(TEXT, Node(" ".join(words), place.path))]
+
+
+def _text_subjects(text: Node, node: Node, variables: Mapping[str, str], powershell: bool) -> list[Subject]:
+    interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
+    stdin = node.get("stdin").text
+    if not interpreter:
+        return words_subjects(["pwsh" if powershell else "sh", "-c", text.text], text, variables, stdin) + (
+            words_subjects(["sh", "-c", stdin], text, variables) if _SCRIPT_ON_STDIN.fullmatch(text.text) else []
+        )
+    subjects = words_subjects([*interpreter, text.text], text, variables, stdin)
+    foreign = shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
 
-def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
-    return (
-        shell.run(["sh", "-c", stdin], variables)
-        if stdin and re.fullmatch(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*", text)
-        else []
-    )
+_SCRIPT_ON_STDIN = re.compile(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*")
 
 
-def _call_subjects(call: Call, text: Node) -> list[Subject]:
+def _calls_subjects(made: list[Call], place: Node) -> list[Subject]:
+    files = {name: content for call in made for name, content in call.written.items()}
+    subjects = [subject for call in made for subject in _call_subjects(call, place, files)]
+    for name, content in files.items():
+        subjects.append(_configuration(content, place))
+        if name.endswith((".sh", ".bash")) or content.startswith("#!"):
+            subjects += script_subjects(content, place)
+        elif name.endswith(".ps1"):
+            subjects += script_subjects(content, place, powershell=True)
+    return subjects
+
+
+def _configuration(text: str, place: Node) -> Subject:
+    return Subject(CONFIGURATION, Node(text, place.path), place.path, "writes configuration that")
+
+
+def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
     arguments = _Arguments(call.arguments)
     if call.program == "az" or OPEN in call.program:
-        groups = _groups(call.arguments)
-        if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
-            return [Subject(OPEN_TEXT, text)]
-        rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-        rows += _generic(groups, arguments)
-    elif call.program in _CMDLETS:
+        return _az_subjects(call, arguments, text, files)
+    if call.program in _CMDLETS:
         rows = [(token, body, call.program) for token, body in _CMDLETS[call.program]]
-    elif call.program in _CONTAINER_PROGRAMS:
-        if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
-            return []
-        inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
-        if inner is not None:
-            return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
+        return _rows_subjects(rows, arguments, text)
+    if _DEPLOYING.fullmatch(call.program):
+        return _template_subjects(arguments.parameter("TemplateFile"), text, files)
+    if call.program in {"new-azresource", "set-azresource", "invoke-azrestmethod"} or call.program in _REQUESTERS:
+        return _rows_subjects(_addressed(call.program, arguments), arguments, text)
+    if call.program in _CONTAINER_PROGRAMS:
+        return _contained(call, text, files)
+    if call.program in INTERCEPTORS or _runs_interceptor(call):
         return [_words(call, text)]
-    elif call.program in INTERCEPTORS:
-        return [_words(call, text)]
-    else:
+    return []
+
+
+def _az_subjects(call: Call, arguments: _Arguments, text: Node, files: Mapping[str, str]) -> list[Subject]:
+    if {"--help", "-h"}.intersection(call.arguments):
         return []
+    groups = _groups(call.arguments)
+    if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
+        return [Subject(OPEN_TEXT, text)]
+    if _FROM_TEMPLATE.match(groups):
+        return _template_subjects(arguments.value(*_TEMPLATE_OPTIONS), text, files, call.stdin)
+    if groups in _SCRIPTS:
+        script = arguments.value(*((option, option) for option in _SCRIPTS[groups]))
+        return script_subjects(script, text) if isinstance(script, str) and script[:1] != "@" else []
+    rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
+    return _rows_subjects([*rows, *_generic(groups, arguments)], arguments, text)
+
+
+def _rows_subjects(
+    rows: list[tuple[str, Callable[[_Arguments], Value], str]], arguments: _Arguments, text: Node
+) -> list[Subject]:
     return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _template_subjects(given: Value, text: Node, files: Mapping[str, str], stdin: str = "") -> list[Subject]:
+    """What a deployment makes of a template file, where the same command writes that file."""
+    name = given if isinstance(given, str) else ""
+    content = stdin if name in {"/dev/stdin", "-"} else next((files[f] for f in files if _same_file(f, name)), "")
+    template = from_json(content) if content else UNKNOWN
+    if isinstance(template, dict):
+        return [Subject(DEPLOYMENT, Node({"template": template}), text.path)]
+    return bicep_subjects(content, text.path) if content else [Subject(OPEN_TEMPLATE, text)]
+
+
+def _same_file(one: str, other: str) -> bool:
+    return one.removeprefix("./") == other.removeprefix("./")
+
+
+def _contained(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
+    """What a call of docker, kubectl or helm makes: the program run inside, manifests, values."""
+    words = [word for word in call.arguments if not word.startswith("-")]
+    verbs = set(words[:2])
+    found: list[Subject] = []
+    if verbs & _RUNS_INSIDE:
+        found += _inside(call, text)
+    if call.program in {"kubectl", "oc"} and verbs & _APPLIES:
+        named = {call.arguments[i + 1] for i, word in enumerate(call.arguments[:-1]) if word in _FROM_FILE}
+        named |= {word.partition("=")[2] for word in call.arguments if word.startswith("--filename=")}
+        named |= {word[2:] for word in call.arguments if word.startswith("-f") and len(word) > 2}
+        texts = [content for name, content in files.items() if any(_same_file(name, one) for one in named)]
+        applied = [one for content in [call.stdin, *texts] for one in manifests(content)]
+        found += [_manifest(one, text) for one in applied]
+        if call.stdin and not applied:
+            found.append(_configuration(call.stdin, text))
+    elif call.stdin:
+        found.append(_configuration(call.stdin, text))
+    return [*found, _words(call, text)] if verbs & _STARTS and not found else found
+
+
+def _manifest(document: Value, text: Node) -> Subject:
+    node = Node(document)
+    token = kubernetes_token(node.get("apiVersion").text, node.get("kind").text)
+    return Subject(token, node, text.path, "applies a manifest, which")
+
+
+def _inside(call: Call, text: Node) -> list[Subject]:
+    """What a program that is run in a container makes; `--entrypoint az` has the image between it and its words."""
+    words = [word.removeprefix("--entrypoint=") for word in call.arguments]
+    starts = {"az"} | shell.SHELLS | shell.POWERSHELLS
+    at = next((i for i, word in enumerate(words) if shell.program_name(word) in starts), None)
+    if at is None:
+        return []
+    inner = words[at + 1 :]
+    if call.arguments[at].startswith("--entrypoint=") or (at and words[at - 1] == "--entrypoint"):
+        image = next((i for i, word in enumerate(inner) if not word.startswith("-")), len(inner))
+        inner = inner[image + 1 :]
+    return words_subjects([words[at], *inner], text, call.variables, call.stdin)
+
+
+def _runs_interceptor(call: Call) -> bool:
+    """Whether a runner of Python tools, such as `uvx`, is to run an interceptor, or Python one of its modules."""
+    words = [word.partition("@")[0].partition("==")[0] for word in call.arguments if word[:1] != "-"]
+    if call.program in _TOOL_RUNNERS:
+        return bool(INTERCEPTORS.intersection(words[:3])) and "install" not in words[:2]
+    return call.program.startswith("python") and bool(INTERCEPTOR_MODULES.match(" ".join(call.arguments)))
 
 
 def _words(call: Call, text: Node) -> Subject:
@@ -251,34 +393,84 @@ def _groups(words: tuple[str, ...]) -> str:
 
 def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
     """`az resource create` and `az rest` of a type that an id or an address tells."""
-    if groups in {"resource create", "resource update"}:
+    if groups in {"resource create", "resource update", "resource patch"}:
         kind = args.value(("--resource-type", "--resource-t"))
         namespace = args.value(("--namespace", "--names"))
+        parent = args.value(("--parent", "--par"))
         identity = args.value(("--id", "--id"), ("--ids", "--ids"))
         if isinstance(kind, str):
-            kind = f"{namespace}/{kind}" if isinstance(namespace, str) and "/" not in kind else kind
+            kind = arm_type_of_parts(_text(namespace), _text(parent), kind)
         elif isinstance(identity, str):
             kind = arm_type_of_id(identity)
+        last = identity if identity is not None else args.value(*_NAME)
     elif groups == "rest":
         method = args.value(("--method", "--m"), ("-m", "-m"))
-        address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
-        writes = isinstance(method, str) and method.lower() in {"put", "patch"}
-        kind = arm_type_of_id(address) if writes and isinstance(address, str) else None
-        identity = address
+        last = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
+        parent, kind = None, arm_type_of_id(_text(last)) if _text(method).lower() in _WRITES else None
     else:
         return []
+    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
+    set_by_path: dict[str, Value] = {
+        name.removeprefix("properties."): value for name, value in args.settings("properties.").items() if name
+    }
+    return _arm_row(kind, last, parent, set_by_path or given, f"az {groups}")
+
+
+_WRITES = frozenset({"put", "patch"})
+
+
+def _addressed(program: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
+    """PowerShell's generic cmdlets, and programs that send requests to Azure's own address."""
+    if program.endswith("azresource"):
+        kind, last = args.parameter("ResourceType"), args.parameter("ResourceName") or args.parameter("Name")
+        identity = args.parameter("ResourceId")
+        kind = arm_type_of_id(identity) if kind is None and isinstance(identity, str) else kind
+        given = args.parameter("PropertyObject") or args.parameter("Properties")
+        return _arm_row(kind, last or identity, args.parameter("ParentResource"), given, program)
+    method = _given(
+        args.value(("--request", "--req"), ("-X", "-X")), args.value(("--method", "--met")), args.parameter("Method")
+    )
+    attached = next((word[2:] for word in args.words if word.startswith("-X") and len(word) > 2), "")
+    if (_text(method) or attached).lower() not in _WRITES:
+        return []
+    address = next((word for word in args.words if "/providers/" in word.lower()), "")
+    body = args.value(("--data", "--da"), ("-d", "-d"), ("--data-raw", "--data-r"), ("--json", "--json"))
+    given = _given(body, args.parameter("Payload"), args.parameter("Body"))
+    return _arm_row(arm_type_of_id(address), address, None, given, program)
+
+
+def _arm_row(
+    kind: Value, last: Value, parent: Value, given: Value, what: str
+) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
+    """A resource of an ARM type, its name the last part of an id or address, its properties as JSON text tells."""
     if not isinstance(kind, str) or not kind:
         return []
-    last = identity if isinstance(identity, str) else args.value(*_NAME)
     name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    body: Value = {"name": name, "properties": properties}
-    return [(from_arm(kind), lambda _: body, f"az {groups}")]
+    properties = from_json(given) if isinstance(given, str) and given[:1] not in {"", OPEN} else given
+    if isinstance(properties, dict) and isinstance(properties.get("properties"), dict):
+        properties = properties["properties"]
+    body: Value = {"name": name, "parentResourcePath": parent, "properties": properties}
+    return [(from_arm(kind), lambda _: body, what)]
+
+
+def _text(value: Value) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _driver_settings(environment: Node) -> list[Subject]:
-    https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
-    if https.value is None or certificate.value is None:
-        return []
-    body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
-    return [Subject(PROXY, Node(body), certificate.path)]
+    """The driver's own settings, as what each says of a proxy or of a cluster."""
+    url: dict[str, Value] = {
+        "httpsUrl": environment.get("ARC_PROXY_HTTPS").value,
+        "httpUrl": environment.get("ARC_PROXY_HTTP").value,
+    }
+    found: list[Subject] = []
+    for variable, token, name, known in (
+        ("ARC_PROXY_CERTIFICATE", PROXY, "certificate", url),
+        ("ARC_GENUINE_ROOTS", PROXY, "genuineRoots", url),
+        ("ARC_ENABLE_PRIVATE_LINK", _CLUSTER, "privateLinkState", {}),
+        ("ARC_PRIVATE_LINK_SCOPE_ID", _CLUSTER, "privateLinkScopeResourceId", {}),
+    ):
+        setting = environment.get(variable)
+        if setting.value is not None:
+            found.append(Subject(token, Node({**known, name: setting.value}), setting.path))
+    return found

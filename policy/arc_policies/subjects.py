@@ -5,13 +5,44 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .commands import COMMANDS, PROXY, command_subjects
+from .commands import (
+    COMMANDS,
+    CONFIGURATION,
+    INTERCEPTORS,
+    OPEN_TEXT,
+    PROXY,
+    command_subjects,
+    script_subjects,
+    words_subjects,
+)
+from .machines import MACHINES, scripts
 from .reading import Node, Value, from_json, plain
+from .shell import OPEN
 from .templates import DEPLOYMENT, deployment_subjects
-from .tokens import Resource, Subject, from_arm, normalise
+from .tokens import Resource, Subject, arm_type_of_parts, from_arm, from_operator, kubernetes_token
 
 GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
+
+_SCRIPTS = frozenset({"azure-native:resources:deploymentscript"})
+_POLICIES = frozenset({"azure-native:authorization:policydefinition", "azure:policy:definition"})
+
+#: Kubernetes kinds that run pods, and others that hold containers.
+WORKLOADS = frozenset(
+    (
+        *(
+            f"kubernetes:{group}:{kind}"
+            for group in ("apps", "extensions")
+            for kind in ("deployment", "daemonset", "replicaset", "statefulset")
+        ),
+        *(f"kubernetes:core:{kind}" for kind in ("pod", "podtemplate", "replicationcontroller")),
+        *(f"kubernetes:batch:{kind}" for kind in ("job", "cronjob")),
+    )
+)
+_LIST = "kubernetes:core:"
+_CUSTOM = re.compile(r"kubernetes:(?!.*\bk8s\.io:)[\w-]+(?:\.[\w-]+)+:\w+")
+_CONTAINERS = frozenset({"containers", "initcontainers", "ephemeralcontainers", "container", "sidecars"})
+_DEEPEST = 6
 
 #: A resource of a provider that no rule knows by its types.
 FOREIGN = "text:foreign"
@@ -19,7 +50,17 @@ FOREIGN = "text:foreign"
 #: Providers whose types the rules know, and some large ones that have nothing to do with Azure.
 _KNOWN_PROVIDERS = frozenset(
     (
-        *("azure-native", "azure-nextgen", "azure", "azuread", "kubernetes", "command", "arc-gateway", "pulumi"),
+        *(
+            "azure-native",
+            "azure-nextgen",
+            "azure",
+            "azuread",
+            "azurerm",
+            "kubernetes",
+            "command",
+            "arc-gateway",
+            "pulumi",
+        ),
         *("aws", "aws-native", "awsx", "eks", "gcp", "google-native", "docker", "docker-build", "github", "gitlab"),
         *("random", "tls", "time", "null", "std", "archive", "pulumi-nodejs", "pulumi-python"),
     )
@@ -29,8 +70,21 @@ _ARM_TYPE = re.compile(r"[A-Za-z]+\.[\w.]+(?:/\w+)+(?:@[\w-]+)?")
 
 def expands(token: str) -> bool:
     """Whether a resource of this type may declare more than itself."""
-    provider = token.partition(":")[0]
-    return token in COMMANDS or token in GENERIC or token == DEPLOYMENT or token in HELM or _foreign(provider)
+    return (
+        token in _HOLDING
+        or token == _LIST
+        or is_custom(token)
+        or token.startswith("azure-native:authorization:policydefinition")
+        or _foreign(token.partition(":")[0])
+    )
+
+
+_HOLDING = COMMANDS | GENERIC | HELM | MACHINES | WORKLOADS | _SCRIPTS | _POLICIES | {DEPLOYMENT}
+
+
+def is_custom(token: str) -> bool:
+    """Whether this is a Kubernetes custom resource, by its group; Helm's pseudo group is none."""
+    return bool(_CUSTOM.fullmatch(token)) and token not in HELM
 
 
 def is_component(token: str) -> bool:
@@ -47,40 +101,136 @@ def subjects(token: str, resource: Resource) -> list[Subject]:
     return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
 
 
+def containers(node: Node) -> list[Node]:
+    """The containers in whatever holds pods, init containers and a custom resource's among them."""
+    return [
+        container
+        for place in node.walk()
+        if place.key in _CONTAINERS
+        for container in place.each()
+        if isinstance(container.value, dict)
+    ]
+
+
 def _subjects(token: str, node: Node) -> list[Subject]:
-    own = [Subject(token, node)]
-    if token in COMMANDS:
-        return own + command_subjects(node)
-    if token in GENERIC:
-        return own + _generic(node)
-    if token == DEPLOYMENT:
-        return own + deployment_subjects(node)
-    if token in HELM:
-        return own + _arc_chart(node)
+    found: list[Subject] = []
+    waiting = [(subject, 0) for subject in _itself(token, node)]
+    while waiting:
+        subject, depth = waiting.pop(0)
+        found.append(subject)
+        for held in _held(subject) if depth < _DEEPEST else ():
+            # Whatever is found in a command's text lies where that text is.
+            waiting.append((held if subject.at is None else replace(held, at=subject.at), depth + 1))
+    return found
+
+
+def _itself(token: str, node: Node) -> list[Subject]:
     if token.startswith("kubernetes:"):
         items = node.get("items").each()
-        return [Subject(_kind(item, token), item) for item in items] if items else own
-    if _foreign(token.partition(":")[0]):
-        return _bridged(node)
-    return own
+        if items and isinstance(node.get("items").value, list):
+            return [Subject(_kind(item, token), item) for item in items]
+    return _bridged(node) if _foreign(token.partition(":")[0]) else [Subject(token, node)]
+
+
+def _held(subject: Subject) -> list[Subject]:
+    """What one subject holds in turn."""
+    token, node = subject.token, subject.node
+    if token in COMMANDS:
+        return command_subjects(node, powershell="powershell" in token)
+    if token in _SCRIPTS:
+        return command_subjects(node, powershell="powershell" in node.get("kind").text.lower())
+    if token in GENERIC:
+        return _generic(node)
+    if token == DEPLOYMENT:
+        return deployment_subjects(node)
+    if token in _POLICIES:
+        return _policy(node)
+    if token in HELM:
+        return _arc_chart(node)
+    if token in MACHINES:
+        return _machine(node)
+    if token.startswith("kubernetes:") and (token in WORKLOADS or is_custom(token)):
+        return [*_operator(token, node), *_container_commands(node)]
+    return []
 
 
 def _kind(item: Node, token: str) -> str:
     kind, version = item.get("kind").text, item.get("apiVersion").text
-    return normalise(f"kubernetes:{version if '/' in version else 'core/v1'}:{kind}") if kind else token
+    return kubernetes_token(version, kind) if kind else token
 
 
 def _generic(node: Node) -> list[Subject]:
     """`azure-native:resources:Resource`: the ARM type is spread over three inputs."""
-    kind = node.get("resourceType").text.strip("/")
-    namespace = node.get("resourceProviderNamespace").text.strip("/")
-    parents = [part for part in node.get("parentResourcePath").text.split("/") if part]
-    lowered = [part.lower() for part in parents]
-    if "providers" in lowered:
-        start = len(lowered) - lowered[::-1].index("providers")
-        namespace, parents = (parents[start] if start < len(parents) else namespace), parents[start + 1 :]
-    arm_type = "/".join([namespace, *parents[0::2], kind]) if namespace and "." not in kind else kind
+    kind, parent = node.get("resourceType").text.strip("/"), node.get("parentResourcePath").text
+    arm_type = arm_type_of_parts(node.get("resourceProviderNamespace").text.strip("/"), parent, kind)
     return [Subject(from_arm(arm_type), node, form="is a generic Azure resource that")] if kind else []
+
+
+def _policy(node: Node) -> list[Subject]:
+    """What an Azure Policy of the effect deployIfNotExists deploys."""
+    rule = node.field("policyRule")
+    if rule.text:
+        rule = Node(from_json(rule.text), rule.path)
+    deployment = rule.get("then", "details", "deployment")
+    return deployment_subjects(deployment) if isinstance(deployment.value, dict) else []
+
+
+def _machine(node: Node) -> list[Subject]:
+    found: list[Subject] = []
+    for script in scripts(node):
+        if script.place.open:
+            found.append(Subject(OPEN_TEXT, script.place))
+        elif script.runs:
+            found += script_subjects(script.text, script.place, powershell=script.powershell)
+        else:
+            form = "gives a machine configuration that"
+            found.append(Subject(CONFIGURATION, Node(script.text, script.place.path), script.place.path, form))
+    return found
+
+
+def _operator(token: str, node: Node) -> list[Subject]:
+    """The Azure resource that a custom resource of an operator stands for."""
+    azure = from_operator(token)
+    if not azure:
+        return []
+    spec = node.get("spec")
+    given = spec.get("forProvider") if isinstance(spec.get("forProvider").value, dict) else spec
+    if not isinstance(given.value, dict):
+        return [Subject(azure, Node({}, spec.path), form="has an operator make what")]
+    names = (
+        given.get("zoneName"),
+        given.get("privateDnsZoneName"),
+        spec.get("azureName"),
+        spec.get("owner", "name"),
+        node.get("metadata", "annotations", "crossplane.io/external-name"),
+        node.get("metadata", "name"),
+    )
+    name = next((one for one in names if one.value is not None), given.get("name"))
+    body: Value = {"name": name.value, **given.value}
+    return [Subject(azure, Node(body, given.path), form="has an operator make what")]
+
+
+def _container_commands(node: Node) -> list[Subject]:
+    found: list[Subject] = []
+    for container in containers(node):
+        if container.get("image").text.rpartition("/")[2].partition(":")[0].lower() in INTERCEPTORS:
+            continue
+        command, arguments = container.get("command"), container.get("args")
+        words = [OPEN if word.open else word.text for word in (*command.each(), *arguments.each())]
+        variables = {
+            one.get("name").text: OPEN
+            if one.get("value").value is None or one.get("value").open
+            else one.get("value").text
+            for one in container.get("env").each()
+        }
+        if words and words[0]:
+            place = command if command.value else arguments
+            found += words_subjects(words, place, variables)
+        for one in container.get("source").each():
+            # Argo's script templates.
+            if one.text:
+                found += words_subjects([*words, "-c", one.text] if words else ["sh", "-c", one.text], one, variables)
+    return found
 
 
 def _bridged(node: Node) -> list[Subject]:
@@ -90,6 +240,9 @@ def _bridged(node: Node) -> list[Subject]:
         body = Node(from_json(body.text), body.path)
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
+    method = node.get("method").text.lower()
+    if method and method not in {"put", "patch", "post"}:
+        return []
     value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
     return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
 
@@ -101,6 +254,7 @@ def _arc_chart(node: Node) -> list[Subject]:
     values = node.get("values", "global")
     body: Value = {
         "httpsUrl": values.get("httpsProxy").value,
+        "httpUrl": values.get("httpProxy").value,
         "certificate": values.get("proxyCert").value or values.get("isCustomCert").value,
     }
     return [Subject(PROXY, Node(body), values.path)]

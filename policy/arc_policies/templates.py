@@ -72,6 +72,8 @@ def _resources(place: Node, names: Names, at: Path | None, parent: str, depth: i
             kind = f"{parent}/{kind}"
         if kind.lower() == "microsoft.resources/deployments":
             yield from _deployment(Node(written.value, written.path), names, at, depth + 1)
+        elif resource.get("type").open:
+            yield Subject(OPEN_TEMPLATE, resource.get("type"), at)
         elif kind:
             yield Subject(from_arm(kind), resource, at, "holds an ARM template, which")
         yield from _resources(written.get("resources"), names, at, kind, depth + 1)
@@ -95,3 +97,30 @@ def _resolved(value: Value, names: Names, depth: int) -> Value:
         found = names.get((reference[1].lower(), fold(reference[2])), UNKNOWN)
         return _resolved(found, names, depth + 20)
     return value if _TELLS_A_TYPE.search(value) else UNKNOWN
+
+
+_BICEP_RESOURCE = re.compile(
+    r"^[ \t]*resource[ \t]+\w+[ \t]+'([\w./-]+)@[\w-]+'[ \t]*(existing)?[ \t]*="
+    r"([^\n]*(?:\n(?![ \t]*resource[ \t]).*)*)",
+    re.MULTILINE,
+)
+_BICEP_PROPERTY = re.compile(r"^[ \t{]*(\w+):[ \t]*(?:'([^'\n]*)'|(\w+)[ \t\r]*$)?", re.MULTILINE)
+_BICEP_PARAMETER = re.compile(r"^[ \t]*(?:param|var)[ \t]+(\w+)(?:[ \t]+\w+)?[ \t]*=[ \t]*'([^'\n]*)'", re.MULTILINE)
+_BICEP_MODULE = re.compile(r"^[ \t]*module[ \t]+\w+[ \t]+'", re.MULTILINE)
+
+
+def bicep_subjects(text: str, at: Path) -> list[Subject]:
+    """The resources of a Bicep file, each with its properties in one level: enough to tell what it is and switches on.
+
+    Parameters and variables with a plain value count; what a module makes is not seen.
+    """
+    named = dict(_BICEP_PARAMETER.findall(text))
+    found: list[Subject] = []
+    for kind, existing, body in _BICEP_RESOURCE.findall(text):
+        properties: dict[str, Value] = {}
+        for name, quoted, word in _BICEP_PROPERTY.findall(body):
+            properties.setdefault(name, quoted or named.get(word) or (word if word in {"true", "false"} else UNKNOWN))
+        if not existing:
+            node = Node({"name": properties.get("name"), "properties": dict(properties)})
+            found.append(Subject(from_arm(kind), node, at, "deploys Bicep text, which"))
+    return [*found, Subject(OPEN_TEMPLATE, Node(None, at))] if _BICEP_MODULE.search(text) else found

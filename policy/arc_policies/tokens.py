@@ -51,8 +51,38 @@ _SAME = {
     "azure-native:resources:deploymentstackatresourcegroup": "azure-native:resources:deployment",
     "azure-native:resources:deploymentstackatsubscription": "azure-native:resources:deployment",
     "azure-native:resources:deploymentstackatmanagementgroup": "azure-native:resources:deployment",
+    "azure-native:solutions:applicationdefinition": "azure-native:resources:deployment",
 }
-_CLASSIC_RECORD = re.compile(r"azure:privatedns:(?:a|aaaa|cname|mx|ptr|srv|txt)record")
+#: Terraform's azurerm through Pulumi's bridge: like the classic provider, in one module.
+_AZURERM = {
+    "privatednszone": "azure-native:privatedns:privatezone",
+    "privatednszonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "privatelinkservice": "azure-native:network:privatelinkservice",
+    "arcprivatelinkscope": "azure-native:hybridcompute:privatelinkscope",
+    "monitorprivatelinkscope": "azure-native:monitor:privatelinkscope",
+    "monitorprivatelinkscopedservice": "azure-native:monitor:privatelinkscope",
+    "resourcegrouptemplatedeployment": "azure-native:resources:deployment",
+    "subscriptiontemplatedeployment": "azure-native:resources:deployment",
+    "tenanttemplatedeployment": "azure-native:resources:deployment",
+    "managementgrouptemplatedeployment": "azure-native:resources:deployment",
+    "paloaltolocalrulestackrule": "azure-native:cloudngfw:localrule",
+    "virtualmachineextension": "azure:compute:extension",
+    "linuxvirtualmachine": "azure:compute:linuxvirtualmachine",
+    "windowsvirtualmachine": "azure:compute:windowsvirtualmachine",
+    "linuxvirtualmachinescaleset": "azure:compute:linuxvirtualmachinescaleset",
+}
+
+#: Operators that make Azure resources of Kubernetes ones: Azure Service Operator's groups, and Crossplane's.
+_OPERATOR_GROUP = re.compile(r"kubernetes:([a-z]+)\.azure\.(?:com|(?:m\.)?upbound\.io|jet\.crossplane\.io):(\w+)")
+_OPERATOR_KINDS = {
+    "privatednszone": "azure-native:privatedns:privatezone",
+    "privatednszonesvirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "privatednszonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "privateendpointsprivatednszonegroup": "azure-native:network:privatednszonegroup",
+}
+_OPERATOR_RECORD = re.compile(r"privatedns(?:zones)?(?:a|aaaa|cname|mx|ptr|srv|txt)record")
+
+_CLASSIC_RECORD = re.compile(r"(?:azure:privatedns:|azurerm:index:privatedns)(?:a|aaaa|cname|mx|ptr|srv|txt)record")
 
 #: ARM types whose Pulumi name is not simply the namespace and the singular of the last part.
 _ARM = {
@@ -61,6 +91,11 @@ _ARM = {
     "microsoft.hybridcompute/privatelinkscopes/scopedresources": "azure-native:hybridcompute:privatelinkscopedresource",
     "microsoft.insights/privatelinkscopes": "azure-native:monitor:privatelinkscope",
     "microsoft.insights/privatelinkscopes/scopedresources": "azure-native:monitor:privatelinkscope",
+    "microsoft.compute/virtualmachines/extensions": "azure-native:compute:virtualmachineextension",
+    "microsoft.compute/virtualmachinescalesets/extensions": "azure-native:compute:virtualmachineextension",
+    "microsoft.compute/virtualmachines/runcommands": "azure-native:compute:virtualmachineruncommand",
+    "microsoft.hybridcompute/machines/extensions": "azure-native:hybridcompute:machineextension",
+    "microsoft.hybridcompute/machines/runcommands": "azure-native:hybridcompute:machineruncommand",
     "microsoft.network/firewallpolicies": "azure-native:network:firewallpolicy",
     "microsoft.network/firewallpolicies/rulecollectiongroups": _RULES,
     "microsoft.network/firewallpolicies/rulegroups": _RULES,
@@ -124,7 +159,26 @@ def normalise(resource_type: str) -> str:
         return token.removesuffix("patch").removesuffix("list")
     if _CLASSIC_RECORD.fullmatch(token):
         return "azure-native:privatedns:privaterecordset"
+    if provider == "azurerm":
+        kind = token.rpartition(":")[2]
+        return _AZURERM.get(kind, f"azure-native:network:{kind}")
     return _SAME.get(token, token)
+
+
+def kubernetes_token(api_version: str, kind: str) -> str:
+    """The normalised token of a manifest's resource."""
+    return normalise(f"kubernetes:{api_version if '/' in api_version else 'core/v1'}:{kind}")
+
+
+@lru_cache(maxsize=4096)
+def from_operator(token: str) -> str:
+    """The normalised token of the Azure resource that a Kubernetes one stands for; "" where it stands for none."""
+    found = _OPERATOR_GROUP.fullmatch(token)
+    if not found:
+        return ""
+    if _OPERATOR_RECORD.fullmatch(found[2]):
+        return "azure-native:privatedns:privaterecordset"
+    return _OPERATOR_KINDS.get(found[2], f"azure-native:{found[1]}:{found[2]}")
 
 
 @lru_cache(maxsize=4096)
@@ -145,3 +199,16 @@ def arm_type_of_id(resource_id: str) -> str:
     tail = re.split(r"(?:^|/)providers/", resource_id.partition("?")[0], flags=re.IGNORECASE)[-1]
     parts = [part for part in tail.split("/") if part]
     return "/".join([parts[0], *parts[1::2]]) if len(parts) > 1 else ""
+
+
+def arm_type_of_parts(namespace: str, parent: str, kind: str) -> str:
+    """An ARM type that is spread over a provider's namespace, a parent's path and the last part of the type.
+
+    The parent may lie below another provider, as in `connectedClusters/C/providers/Microsoft.HybridCompute`.
+    """
+    parents = [part for part in parent.split("/") if part]
+    lowered = [part.lower() for part in parents]
+    if "providers" in lowered:
+        start = len(lowered) - lowered[::-1].index("providers")
+        namespace, parents = (parents[start] if start < len(parents) else namespace), parents[start + 1 :]
+    return "/".join([namespace, *parents[0::2], kind]) if namespace and "." not in kind.partition("/")[0] else kind
