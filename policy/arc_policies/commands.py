@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from . import shell
 from .manifests import manifests
@@ -427,16 +428,22 @@ def _addressed(program: str, args: _Arguments) -> list[tuple[str, Callable[[_Arg
         kind = arm_type_of_id(identity) if kind is None and isinstance(identity, str) else kind
         given = args.parameter("PropertyObject") or args.parameter("Properties")
         return _arm_row(kind, last or identity, args.parameter("ParentResource"), given, program)
-    method = _given(
-        args.value(("--request", "--req"), ("-X", "-X")), args.value(("--method", "--met")), args.parameter("Method")
-    )
-    attached = next((word[2:] for word in args.words if word.startswith("-X") and len(word) > 2), "")
-    if (_text(method) or attached).lower() not in _WRITES:
+    method = _given(args.value(("--request", "--req")), args.value(("--method", "--met")), args.parameter("Method"))
+    if _text(method or _attached_method(args.words)).lower() not in _WRITES:
         return []
     address = next((word for word in args.words if "/providers/" in word.lower()), "")
     body = args.value(("--data", "--da"), ("-d", "-d"), ("--data-raw", "--data-r"), ("--json", "--json"))
     given = _given(body, args.parameter("Payload"), args.parameter("Body"))
     return _arm_row(arm_type_of_id(address), address, None, given, program)
+
+
+def _attached_method(words: tuple[str, ...]) -> str:
+    """The method that `curl` is given as `-X PUT`, `-XPUT` or `-sX PUT`."""
+    for word, following in pairwise((*words, "")):
+        given = re.fullmatch(r"-[a-zA-Z]*X(\w*)", word)
+        if given:
+            return given[1] or following
+    return ""
 
 
 def _arm_row(

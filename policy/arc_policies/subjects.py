@@ -25,6 +25,7 @@ GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
 
 _SCRIPTS = frozenset({"azure-native:resources:deploymentscript"})
+_COPIES = frozenset({"command:remote:copytoremote", "command:remote:copyfile"})
 _POLICIES = frozenset({"azure-native:authorization:policydefinition", "azure:policy:definition"})
 
 #: Kubernetes kinds that run pods, and others that hold containers.
@@ -79,7 +80,7 @@ def expands(token: str) -> bool:
     )
 
 
-_HOLDING = COMMANDS | GENERIC | HELM | MACHINES | WORKLOADS | _SCRIPTS | _POLICIES | {DEPLOYMENT}
+_HOLDING = COMMANDS | GENERIC | HELM | MACHINES | WORKLOADS | _SCRIPTS | _COPIES | _POLICIES | {DEPLOYMENT}
 
 
 def is_custom(token: str) -> bool:
@@ -139,6 +140,8 @@ def _held(subject: Subject) -> list[Subject]:
         return command_subjects(node, powershell="powershell" in token)
     if token in _SCRIPTS:
         return command_subjects(node, powershell="powershell" in node.get("kind").text.lower())
+    if token in _COPIES:
+        return _copied(node)
     if token in GENERIC:
         return _generic(node)
     if token == DEPLOYMENT:
@@ -152,6 +155,16 @@ def _held(subject: Subject) -> list[Subject]:
     if token.startswith("kubernetes:") and (token in WORKLOADS or is_custom(token)):
         return [*_operator(token, node), *_container_commands(node)]
     return []
+
+
+def _copied(node: Node) -> list[Subject]:
+    """A text that is copied to a machine: configuration, or a script."""
+    text = node.get("source").text
+    if not text:
+        return []
+    found = [Subject(CONFIGURATION, node.get("source"), form="copies configuration that")]
+    runs = text.startswith("#!") or node.get("remotePath").text.endswith(".sh")
+    return [*found, *script_subjects(text, node.get("source"))] if runs else found
 
 
 def _kind(item: Node, token: str) -> str:
