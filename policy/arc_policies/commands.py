@@ -41,7 +41,7 @@ _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 #: Programs that do nothing but intercept TLS.
-INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
+INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit", "sslsniff", "polarproxy"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 _TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
 INTERCEPTOR_MODULES = re.compile(r"-m mitmproxy\b")

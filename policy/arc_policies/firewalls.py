@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .names import GATEWAY, REQUIRED, covers, host_of, meets
-from .proxy_settings import grade
+from .proxy_settings import EXEMPTED, FIREWALL, ONE_SIGN, grade
 from .reading import Node
 from .rule import OPEN, Check, Finding
 from .settings import Settings
@@ -45,7 +45,7 @@ def _rule_groups(subject: Subject, settings: Settings) -> Iterator[Finding]:
             )
         elif implied := [node for node in rule.field("targetUrls", "destinationUrls").each() if _touched(node, passed)]:
             yield Finding(
-                "sign",
+                ONE_SIGN,
                 implied[0].path,
                 "filters addresses of hosts that Arc needs by URL, for which the firewall opens their TLS",
                 _EXEMPT.format(name=GATEWAY),
@@ -73,7 +73,7 @@ def _terminating(
         gateway = GATEWAY in touched
         name = GATEWAY if gateway else touched[0]
         yield Finding(
-            grade(settings, passes_gateway=not gateway),
+            grade(settings, FIREWALL, passes_gateway=not gateway),
             switch.path,
             f"terminates TLS of {name}, which Arc needs untouched",
             _EXEMPT.format(name=name),
@@ -82,7 +82,7 @@ def _terminating(
         yield Finding(OPEN, switch.path, "terminates TLS of hosts that are not known yet", _EXEMPT.format(name=GATEWAY))
     elif unsure and not all(any(covers(one, name) for one in passed) for name in REQUIRED) and not targets:
         yield Finding(
-            "sign",
+            ONE_SIGN,
             switch.path,
             "terminates TLS of a category of hosts, among which may be those of Arc",
             _EXEMPT.format(name=GATEWAY),
@@ -96,14 +96,14 @@ def _firewall_policy(subject: Subject, _: Settings) -> Iterator[Finding]:
     explicit = subject.node.field("explicitProxy")
     if explicit.get("enableExplicitProxy").on or explicit.get("enabled").on:
         yield Finding(
-            "sign",
+            ONE_SIGN,
             authority.path,
             "sets up TLS inspection beside an explicit proxy, which has none",
             "Drop one of the two.",
         )
     else:
         yield Finding(
-            "sign",
+            ONE_SIGN,
             authority.path,
             "makes TLS inspection possible, although it opens nothing by itself",
             "Keep application rules for the hosts of Arc free of TLS termination.",
@@ -115,7 +115,7 @@ def _decryption(subject: Subject, settings: Settings) -> Iterator[Finding]:
     if subject.node.field("ruleState").text.lower() == "disabled" or subject.node.get("enabled").value is False:
         return
     if kind.text.lower() == "ssloutboundinspection":
-        yield Finding(grade(settings), kind.path, "decrypts outbound TLS", _NO_DECRYPTION)
+        yield Finding(grade(settings, FIREWALL), kind.path, "decrypts outbound TLS", _NO_DECRYPTION)
     elif kind.open:
         yield Finding(OPEN, kind.path, "may decrypt outbound TLS, which is not known yet", _NO_DECRYPTION)
 
@@ -125,12 +125,14 @@ def _rulestack(subject: Subject, _: Settings) -> Iterator[Finding]:
     for name in ("outboundTrustCertificate", "outboundUnTrustCertificate"):
         certificate = services.get(name)
         if certificate.value is not None:
-            yield Finding("sign", certificate.path, "holds a certificate for outbound decryption", _NO_DECRYPTION)
+            yield Finding(ONE_SIGN, certificate.path, "holds a certificate for outbound decryption", _NO_DECRYPTION)
             return
 
 
 def _outbound_certificate(subject: Subject, _: Settings) -> Iterator[Finding]:
-    yield Finding("sign", subject.node.path, "gives a rule stack a certificate for outbound decryption", _NO_DECRYPTION)
+    yield Finding(
+        ONE_SIGN, subject.node.path, "gives a rule stack a certificate for outbound decryption", _NO_DECRYPTION
+    )
 
 
 def _application_gateway(subject: Subject, _: Settings) -> Iterator[Finding]:
@@ -139,7 +141,7 @@ def _application_gateway(subject: Subject, _: Settings) -> Iterator[Finding]:
             for item in node.each():
                 if item.text and any(meets(item.text, name) for name in REQUIRED):
                     yield Finding(
-                        "sign",
+                        ONE_SIGN,
                         item.path,
                         "puts an application gateway, which ends TLS, before a host that Arc needs",
                         "Let clusters reach the hosts of Arc directly or through a forward proxy.",
@@ -149,7 +151,7 @@ def _application_gateway(subject: Subject, _: Settings) -> Iterator[Finding]:
 
 def _appliance(subject: Subject, _: Settings) -> Iterator[Finding]:
     yield Finding(
-        "sign", subject.node.path, "is a network appliance, whose own rules cannot be seen here", _NO_DECRYPTION
+        ONE_SIGN, subject.node.path, "is a network appliance, whose own rules cannot be seen here", _NO_DECRYPTION
     )
 
 
@@ -163,48 +165,48 @@ CHECKS = (
         "Azure Firewall policy rules with TLS termination, drafts and the classic provider's included",
         _rule_groups,
         _native("network:firewallpolicyrulecollectiongroup"),
-        grades=("terminates", "exempted", "sign"),
+        grades=(FIREWALL, EXEMPTED, ONE_SIGN),
     ),
     Check(
         "firewall-policy",
         "Azure Firewall policies set up for TLS inspection",
         _firewall_policy,
         _native("network:firewallpolicy"),
-        grades=("sign",),
+        grades=(ONE_SIGN,),
     ),
     Check(
         "decryption",
         "Palo Alto rules that decrypt outbound TLS",
         _decryption,
         _native("cloudngfw:localrule", "cloudngfw:prerule", "cloudngfw:postrule"),
-        grades=("terminates", "exempted"),
+        grades=(FIREWALL, EXEMPTED),
     ),
     Check(
         "rule-stack",
         "Palo Alto rule stacks with certificates for decryption",
         _rulestack,
         _native("cloudngfw:localrulestack", "cloudngfw:globalrulestack"),
-        grades=("sign",),
+        grades=(ONE_SIGN,),
     ),
     Check(
         "rule-stack-certificate",
         "the classic provider's certificates",
         _outbound_certificate,
         _native("cloudngfw:outboundcertificate"),
-        grades=("sign",),
+        grades=(ONE_SIGN,),
     ),
     Check(
         "application-gateway",
         "application gateways before a host that Arc needs",
         _application_gateway,
         _native("network:applicationgateway"),
-        grades=("sign",),
+        grades=(ONE_SIGN,),
     ),
     Check(
         "appliance",
         "network virtual appliances",
         _appliance,
         _native("network:networkvirtualappliance"),
-        grades=("sign",),
+        grades=(ONE_SIGN,),
     ),
 )
