@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from . import shell
 from .manifests import manifests
@@ -44,7 +44,7 @@ _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit", "sslsniff", "polarproxy"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 _TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
-INTERCEPTOR_MODULES = re.compile(r"-m mitmproxy\b")
+_INTERCEPTOR_MODULE = re.compile(r"-m mitmproxy\b")
 _RUNS_INSIDE = frozenset({"run", "exec", "create", "debug", "compose"})
 _APPLIES = frozenset({"apply", "create", "replace"})
 _FROM_FILE = frozenset({"-f", "--filename"})
@@ -88,6 +88,15 @@ class _Arguments:
                 following = self.words[index + 1] if index + 1 < len(self.words) else "-"
                 found = value if equals else ("" if following.startswith("-") else following)
                 found = UNKNOWN if found.strip() == OPEN else found
+        return found
+
+    def values(self, *options: _Option) -> list[Value]:
+        """All values of an option that takes several."""
+        found: list[Value] = []
+        for index, word in enumerate(self.words):
+            if any(full.startswith(word) and len(word) >= len(short) for full, short in options):
+                following = takewhile(lambda one: not one.startswith("-"), self.words[index + 1 :])
+                found += [UNKNOWN if one.strip() == OPEN else one for one in following]
         return found
 
     def settings(self, prefix: str) -> Mapping[str, str]:
@@ -140,6 +149,21 @@ def _cluster(args: _Arguments) -> Value:
     }
 
 
+def _firewall_rule(args: _Arguments) -> Value:
+    """An application rule of Azure Firewall, as the one rule of a group."""
+    hosts = args.values(("--target-fqdns", "--target-f"))
+    named = args.parameter("TargetFqdn")
+    if isinstance(named, str):
+        hosts += named.split(",")
+    switch = args.parameter("TerminateTLS")
+    rule: dict[str, Value] = {
+        "terminateTLS": _switched(args.value(("--enable-tls-inspection", "--enable-t")) if switch is None else switch),
+        "targetFqdns": [host.strip() if isinstance(host, str) else host for host in hosts],
+        "targetUrls": args.values(("--target-urls", "--target-u")),
+    }
+    return {"ruleCollections": [{"rules": [rule]}]}
+
+
 def _nothing(_: _Arguments) -> Value:
     return {}
 
@@ -188,6 +212,11 @@ _AZ: tuple[_Row, ...] = (
     (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
     (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
     (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
+    (
+        r"network firewall policy rule-collection-group collection (add-filter-collection|rule (add|update))",
+        f"{_NET}firewallpolicyrulecollectiongroup",
+        _firewall_rule,
+    ),
     (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
     (r"connectedk8s (connect|update)", PROXY, _proxy),
 )
@@ -200,6 +229,7 @@ _AZ_PATTERNS = tuple(
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "set-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
+    "new-azfirewallpolicyapplicationrule": ((f"{_NET}firewallpolicyrulecollectiongroup", _firewall_rule),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
@@ -280,6 +310,8 @@ def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Sub
         return _rows_subjects(_addressed(call.program, arguments), arguments, text)
     if call.program in _CONTAINER_PROGRAMS:
         return _contained(call, text, files)
+    if call.program.startswith("python") and _INTERCEPTOR_MODULE.match(" ".join(call.arguments)):
+        call = Call("mitmproxy", call.arguments[2:], call.variables)
     if call.program in INTERCEPTORS or _runs_interceptor(call):
         return [_words(call, text)]
     return []
@@ -362,11 +394,9 @@ def _inside(call: Call, text: Node) -> list[Subject]:
 
 
 def _runs_interceptor(call: Call) -> bool:
-    """Whether a runner of Python tools, such as `uvx`, is to run an interceptor, or Python one of its modules."""
+    """Whether a runner of Python tools, such as `uvx`, is to run an interceptor."""
     words = [word.partition("@")[0].partition("==")[0] for word in call.arguments if word[:1] != "-"]
-    if call.program in _TOOL_RUNNERS:
-        return bool(INTERCEPTORS.intersection(words[:3])) and "install" not in words[:2]
-    return call.program.startswith("python") and bool(INTERCEPTOR_MODULES.match(" ".join(call.arguments)))
+    return call.program in _TOOL_RUNNERS and bool(INTERCEPTORS.intersection(words[:3])) and "install" not in words[:2]
 
 
 def _words(call: Call, text: Node) -> Subject:

@@ -112,6 +112,8 @@ SIGNS = (
         DIRECTIVE,
         (re.compile(r"ssl-forward-proxy"), re.compile(r"\baction\W{1,8}decrypt\b")),
         "has Palo Alto open TLS by a rule that decrypts as `ssl-forward-proxy`",
+        # Its `set` commands spread a rule over lines, and are read by their rules' names.
+        unless=re.compile(r"\bdecryption[ \t]+rules[ \t]"),
         pieces=re.compile(r"<entry\b|^[ \t]*-[ \t]+name:|(?=\{\s*\"@?name\")", re.MULTILINE),
     ),
     Sign(

@@ -15,6 +15,8 @@ POWERSHELLS = frozenset({"pwsh", "powershell"})
 CMD = frozenset({"cmd"})
 #: Programs that give a script to a shell after `-c`.
 _USERS = frozenset({"su", "runuser"})
+#: Programs that run their last word as a script.
+_TERMINALS = frozenset({"tmux", "screen"})
 _DECLARING = frozenset({"export", "declare", "typeset", "local", "readonly"})
 _KEYWORDS = ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
 _WRAPPERS = frozenset(
@@ -27,7 +29,7 @@ _WRAPPERS = frozenset(
 #: Wrappers that take a word of their own before the program.
 _TAKES_ONE = frozenset({"flock", "chroot"})
 #: Options of wrappers that take the next word.
-_VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C", "-d", "-a", "-E", "-w", "-j"})
+_VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C", "-d", "-a", "-E", "-w", "-j", "--unit"})
 #: Options of `ssh` that take the next word.
 _SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
 _WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
@@ -182,6 +184,8 @@ def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]
         host = _first(arguments, _SSH_VALUED, lambda word: not word.startswith("-"))
         script = " ".join(arguments[host + 1 :]) or command.stdin
         return _calls(script, own, depth + 1) if script and host < len(arguments) else []
+    if program in _TERMINALS and arguments:
+        return _calls(arguments[-1], own, depth + 1)
     if program.startswith("python") and arguments[:2] == ["-m", "azure.cli"]:
         program, arguments = "az", arguments[2:]
     return [Call(program, tuple(arguments), own, command.stdin, command.into)]

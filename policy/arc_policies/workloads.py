@@ -149,11 +149,11 @@ def _cilium(subject: Subject, settings: Settings) -> Iterator[Finding]:
 
 def _words(subject: Subject, settings: Settings) -> Iterator[Finding]:
     words = tuple(word.text for word in subject.node.each())
-    if {"--version", "--help", "-h"}.intersection(words):
+    if words[-1] in {"--version", "--help", "-h"}:
         return
     found: list[Finding | Weak] = []
     for word in words:
-        name = word.rpartition("=")[2]
+        name = word.partition("==")[0].rpartition("=")[2]
         if "/" in name or bare(name) in INTERCEPTORS:
             found += image(Node(name), settings, words)
     yield from list(conclude(found, settings))[:1]
