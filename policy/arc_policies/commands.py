@@ -1,4 +1,4 @@
-"""What the text of a command would make in Azure: `az` and PowerShell calls as the resources that they stand for."""
+"""Tables of what a call of `az`, a cmdlet or a request to Azure makes: the resource that it stands for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise, takewhile
 
-from . import shell
-from .manifests import manifests
 from .reading import UNKNOWN, Node, Value, from_json
-from .shell import OPEN, Call
-from .templates import DEPLOYMENT, OPEN_TEMPLATE, bicep_subjects
-from .tokens import Subject, arm_type_of_id, arm_type_of_parts, from_arm, kubernetes_token
+from .shell import OPEN
+from .tokens import arm_type_of_id, arm_type_of_parts, from_arm
 
 COMMANDS = frozenset(
     {
@@ -39,15 +36,9 @@ _ARC = "azure-native:hybridcompute:"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
-_CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 #: Programs that do nothing but intercept TLS.
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit", "sslsniff", "polarproxy"})
-_STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
-_TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
-_INTERCEPTOR_MODULE = re.compile(r"-m mitmproxy\b")
-_RUNS_INSIDE = frozenset({"run", "exec", "create", "debug", "compose"})
-_APPLIES = frozenset({"apply", "create", "replace"})
-_FROM_FILE = frozenset({"-f", "--filename"})
+_GENERIC_CMDLETS = frozenset({"new-azresource", "set-azresource", "invoke-azrestmethod"})
 #: Programs that send requests to an address.
 _REQUESTERS = frozenset({"curl", "wget", "invoke-restmethod", "invoke-webrequest", "irm", "iwr"})
 #: Commands that run what another takes as text, with the option that gives it.
@@ -239,172 +230,42 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
 }
 
 
-def command_subjects(node: Node, *, powershell: bool = False) -> list[Subject]:
-    """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
-    found = _driver_settings(node.get("environment"))
-    variables = {
-        str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
-    }
-    for text in (node.get("create"), node.get("update"), node.get("delete"), node.field("scriptContent")):
-        if text.open:
-            found.append(Subject(OPEN_TEXT, text))
-        elif text.text:
-            found += _text_subjects(text, node, variables, powershell)
-    return found
+#: The type that a call makes, its properties, and the call's name for messages.
+Row = tuple[str, Value, str]
 
 
-def script_subjects(text: str, place: Node, *, powershell: bool = False) -> list[Subject]:
-    """What a script, found in this place, would make."""
-    return words_subjects(["pwsh" if powershell else "sh", "-c", text], place, {})
+def az_rows(words: tuple[str, ...]) -> list[Row]:
+    """What a call of `az` with these words makes."""
+    groups, arguments = groups_of(words), _Arguments(words)
+    rows = [(token, body(arguments), name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
+    return [*rows, *_generic(groups, arguments)]
 
 
-def words_subjects(words: list[str], place: Node, variables: Mapping[str, str], stdin: str = "") -> list[Subject]:
-    """What running these words would make; text that cannot be taken apart stays text."""
-    try:
-        return _calls_subjects(shell.run(words, variables, stdin), place)
-    except shell.UnreadableError:
-        return [Subject(TEXT, Node(" ".join(words), place.path))]
+def cmdlet_rows(program: str, words: tuple[str, ...]) -> list[Row]:
+    """What a cmdlet of PowerShell, or a program that sends a request, makes."""
+    arguments = _Arguments(words)
+    if program in _CMDLETS:
+        return [(token, body(arguments), program) for token, body in _CMDLETS[program]]
+    return _addressed(program, arguments) if program in _GENERIC_CMDLETS | _REQUESTERS else []
 
 
-def _text_subjects(text: Node, node: Node, variables: Mapping[str, str], powershell: bool) -> list[Subject]:
-    interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
-    stdin = node.get("stdin").text
-    if not interpreter:
-        return words_subjects(["pwsh" if powershell else "sh", "-c", text.text], text, variables, stdin) + (
-            words_subjects(["sh", "-c", stdin], text, variables) if _SCRIPT_ON_STDIN.fullmatch(text.text) else []
-        )
-    subjects = words_subjects([*interpreter, text.text], text, variables, stdin)
-    foreign = shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
-    return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+def template_file(program: str, words: tuple[str, ...]) -> Value:
+    """The template that a call deploys: "" where it lies elsewhere, None where it is no such call."""
+    if program == "az":
+        if not _FROM_TEMPLATE.match(groups_of(words)):
+            return None
+        return _Arguments(words).value(*_TEMPLATE_OPTIONS) or ""
+    return (_Arguments(words).parameter("TemplateFile") or "") if _DEPLOYING.fullmatch(program) else None
 
 
-_SCRIPT_ON_STDIN = re.compile(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*")
+def script_text(words: tuple[str, ...]) -> str:
+    """The script that a call of `az` has another machine run; "" where it has none, or one that lies elsewhere."""
+    options = _SCRIPTS.get(groups_of(words), ())
+    text = _Arguments(words).value(*((option, option) for option in options))
+    return text if isinstance(text, str) and text[:1] != "@" else ""
 
 
-def _calls_subjects(made: list[Call], place: Node) -> list[Subject]:
-    files = {name: content for call in made for name, content in call.written.items()}
-    subjects = [subject for call in made for subject in _call_subjects(call, place, files)]
-    for name, content in files.items():
-        subjects.append(_configuration(content, place))
-        if name.endswith((".sh", ".bash")) or content.startswith("#!"):
-            subjects += script_subjects(content, place)
-        elif name.endswith(".ps1"):
-            subjects += script_subjects(content, place, powershell=True)
-    return subjects
-
-
-def _configuration(text: str, place: Node) -> Subject:
-    return Subject(CONFIGURATION, Node(text, place.path), place.path, "writes configuration that")
-
-
-def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
-    arguments = _Arguments(call.arguments)
-    if call.program == "az" or OPEN in call.program:
-        return _az_subjects(call, arguments, text, files)
-    if call.program in _CMDLETS:
-        rows = [(token, body, call.program) for token, body in _CMDLETS[call.program]]
-        return _rows_subjects(rows, arguments, text)
-    if _DEPLOYING.fullmatch(call.program):
-        return _template_subjects(arguments.parameter("TemplateFile"), text, files)
-    if call.program in {"new-azresource", "set-azresource", "invoke-azrestmethod"} or call.program in _REQUESTERS:
-        return _rows_subjects(_addressed(call.program, arguments), arguments, text)
-    if call.program in _CONTAINER_PROGRAMS:
-        return _contained(call, text, files)
-    if call.program.startswith("python") and _INTERCEPTOR_MODULE.match(" ".join(call.arguments)):
-        call = Call("mitmproxy", call.arguments[2:], call.variables)
-    if call.program in INTERCEPTORS or _runs_interceptor(call):
-        return [_words(call, text)]
-    return []
-
-
-def _az_subjects(call: Call, arguments: _Arguments, text: Node, files: Mapping[str, str]) -> list[Subject]:
-    if {"--help", "-h"}.intersection(call.arguments):
-        return []
-    groups = _groups(call.arguments)
-    if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
-        return [Subject(OPEN_TEXT, text)]
-    if _FROM_TEMPLATE.match(groups):
-        return _template_subjects(arguments.value(*_TEMPLATE_OPTIONS), text, files, call.stdin)
-    if groups in _SCRIPTS:
-        script = arguments.value(*((option, option) for option in _SCRIPTS[groups]))
-        return script_subjects(script, text) if isinstance(script, str) and script[:1] != "@" else []
-    rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-    return _rows_subjects([*rows, *_generic(groups, arguments)], arguments, text)
-
-
-def _rows_subjects(
-    rows: list[tuple[str, Callable[[_Arguments], Value], str]], arguments: _Arguments, text: Node
-) -> list[Subject]:
-    return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
-
-
-def _template_subjects(given: Value, text: Node, files: Mapping[str, str], stdin: str = "") -> list[Subject]:
-    """What a deployment makes of a template file, where the same command writes that file."""
-    name = given if isinstance(given, str) else ""
-    content = stdin if name in {"/dev/stdin", "-"} else next((files[f] for f in files if _same_file(f, name)), "")
-    template = from_json(content) if content else UNKNOWN
-    if isinstance(template, dict):
-        return [Subject(DEPLOYMENT, Node({"template": template}), text.path)]
-    return bicep_subjects(content, text.path) if content else [Subject(OPEN_TEMPLATE, text)]
-
-
-def _same_file(one: str, other: str) -> bool:
-    return one.removeprefix("./") == other.removeprefix("./")
-
-
-def _contained(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
-    """What a call of docker, kubectl or helm makes: the program run inside, manifests, values."""
-    words = [word for word in call.arguments if not word.startswith("-")]
-    verbs = set(words[:2])
-    found: list[Subject] = []
-    if verbs & _RUNS_INSIDE:
-        found += _inside(call, text)
-    if call.program in {"kubectl", "oc"} and verbs & _APPLIES:
-        named = {call.arguments[i + 1] for i, word in enumerate(call.arguments[:-1]) if word in _FROM_FILE}
-        named |= {word.partition("=")[2] for word in call.arguments if word.startswith("--filename=")}
-        named |= {word[2:] for word in call.arguments if word.startswith("-f") and len(word) > 2}
-        texts = [content for name, content in files.items() if any(_same_file(name, one) for one in named)]
-        applied = [one for content in [call.stdin, *texts] for one in manifests(content)]
-        found += [_manifest(one, text) for one in applied]
-        if call.stdin and not applied:
-            found.append(_configuration(call.stdin, text))
-    elif call.stdin:
-        found.append(_configuration(call.stdin, text))
-    return [*found, _words(call, text)] if verbs & _STARTS and not found else found
-
-
-def _manifest(document: Value, text: Node) -> Subject:
-    node = Node(document)
-    token = kubernetes_token(node.get("apiVersion").text, node.get("kind").text)
-    return Subject(token, node, text.path, "applies a manifest, which")
-
-
-def _inside(call: Call, text: Node) -> list[Subject]:
-    """What a program that is run in a container makes; `--entrypoint az` has the image between it and its words."""
-    words = [word.removeprefix("--entrypoint=") for word in call.arguments]
-    starts = {"az"} | shell.SHELLS | shell.POWERSHELLS
-    at = next((i for i, word in enumerate(words) if shell.program_name(word) in starts), None)
-    if at is None:
-        return []
-    inner = words[at + 1 :]
-    if call.arguments[at].startswith("--entrypoint=") or (at and words[at - 1] == "--entrypoint"):
-        image = next((i for i, word in enumerate(inner) if not word.startswith("-")), len(inner))
-        inner = inner[image + 1 :]
-    return words_subjects([words[at], *inner], text, call.variables, call.stdin)
-
-
-def _runs_interceptor(call: Call) -> bool:
-    """Whether a runner of Python tools, such as `uvx`, is to run an interceptor."""
-    words = [word.partition("@")[0].partition("==")[0] for word in call.arguments if word[:1] != "-"]
-    return call.program in _TOOL_RUNNERS and bool(INTERCEPTORS.intersection(words[:3])) and "install" not in words[:2]
-
-
-def _words(call: Call, text: Node) -> Subject:
-    words: list[Value] = [call.program, *call.arguments]
-    return Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")
-
-
-def _groups(words: tuple[str, ...]) -> str:
+def groups_of(words: tuple[str, ...]) -> str:
     """The command groups of an `az` call: the words before the first option, the global options left out."""
     groups: list[str] = []
     skip = False
@@ -422,7 +283,7 @@ def _groups(words: tuple[str, ...]) -> str:
     return " ".join(groups)
 
 
-def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
+def _generic(groups: str, args: _Arguments) -> list[Row]:
     """`az resource create` and `az rest` of a type that an id or an address tells."""
     if groups in {"resource create", "resource update", "resource patch"}:
         kind = args.value(("--resource-type", "--resource-t"))
@@ -450,7 +311,7 @@ def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Argume
 _WRITES = frozenset({"put", "patch"})
 
 
-def _addressed(program: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
+def _addressed(program: str, args: _Arguments) -> list[Row]:
     """PowerShell's generic cmdlets, and programs that send requests to Azure's own address."""
     if program.endswith("azresource"):
         kind, last = args.parameter("ResourceType"), args.parameter("ResourceName") or args.parameter("Name")
@@ -476,9 +337,7 @@ def _attached_method(words: tuple[str, ...]) -> str:
     return ""
 
 
-def _arm_row(
-    kind: Value, last: Value, parent: Value, given: Value, what: str
-) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
+def _arm_row(kind: Value, last: Value, parent: Value, given: Value, what: str) -> list[Row]:
     """A resource of an ARM type, its name the last part of an id or address, its properties as JSON text tells."""
     if not isinstance(kind, str) or not kind:
         return []
@@ -487,27 +346,27 @@ def _arm_row(
     if isinstance(properties, dict) and isinstance(properties.get("properties"), dict):
         properties = properties["properties"]
     body: Value = {"name": name, "parentResourcePath": parent, "properties": properties}
-    return [(from_arm(kind), lambda _: body, what)]
+    return [(from_arm(kind), body, what)]
 
 
 def _text(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _driver_settings(environment: Node) -> list[Subject]:
-    """The driver's own settings, as what each says of a proxy or of a cluster."""
+def driver_rows(environment: Node) -> list[Row]:
+    """The driver's own settings, as what each says of a proxy or of a cluster; a row's name is the variable."""
     url: dict[str, Value] = {
         "httpsUrl": environment.get("ARC_PROXY_HTTPS").value,
         "httpUrl": environment.get("ARC_PROXY_HTTP").value,
     }
-    found: list[Subject] = []
+    found: list[Row] = []
     for variable, token, name, known in (
         ("ARC_PROXY_CERTIFICATE", PROXY, "certificate", url),
         ("ARC_GENUINE_ROOTS", PROXY, "genuineRoots", url),
         ("ARC_ENABLE_PRIVATE_LINK", _CLUSTER, "privateLinkState", {}),
         ("ARC_PRIVATE_LINK_SCOPE_ID", _CLUSTER, "privateLinkScopeResourceId", {}),
     ):
-        setting = environment.get(variable)
-        if setting.value is not None:
-            found.append(Subject(token, Node({**known, name: setting.value}), setting.path))
+        setting = environment.get(variable).value
+        if setting is not None:
+            found.append((token, {**known, name: setting}, variable))
     return found

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .commands import (
-    COMMANDS,
-    CONFIGURATION,
-    INTERCEPTORS,
-    OPEN_TEXT,
-    PROXY,
-    command_subjects,
-    script_subjects,
-    words_subjects,
-)
+from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, OPEN_TEXT, PROXY
 from .machines import MACHINES, scripts
 from .reading import Node, Value, from_json, plain
+from .scripts import command_subjects, script_subjects, words_subjects
 from .shell import OPEN
 from .templates import DEPLOYMENT, deployment_subjects
 from .tokens import Resource, Subject, arm_type_of_parts, from_arm, from_operator, kubernetes_token

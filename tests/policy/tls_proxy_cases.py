@@ -192,7 +192,7 @@ COMMANDS = {
     "a manifest": "kubectl apply -f - <<'EOF'\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
     "  containers:\n  - {name: p, image: mitmproxy/mitmproxy}\nEOF",
     "a manifest in a file": "cat <<'EOF' > p.yaml\napiVersion: apps/v1\nkind: DaemonSet\n"
-    "spec: {template: {spec: {initContainers: [{image: 'mitmproxy/mitmproxy:11'}]}}}\nEOF\nkubectl apply -n proxy -f p.yaml",
+    "spec: {template: {spec: {initContainers: [{image: 'mitmproxy/mitmproxy:11'}]}}}\nEOF\nkubectl apply -f p.yaml",
     "Helm's values on stdin": "helm upgrade -i egress ./egress -f - <<EOF\nsquid: |\n  ssl_bump bump all\nEOF",
     "Helm's set": "helm install egress charts/egress --set image.repository=mitmproxy/mitmproxy",
     "Helm's chart": "helm install p oci://registry.example/charts/mitmproxy --version 1.2.3",
@@ -237,7 +237,7 @@ REFUSED = [
         "certificate, az settings",
         LOCAL,
         {
-            "create": "az connectedk8s connect --config-protected proxy.https_proxy=http://p:1 proxy.http_proxy=http://p:1 "
+            "create": "az connectedk8s connect --config-protected proxy.https_proxy=http://p:1 "
             "--config proxy.proxy_cert=@ca.pem"
         },
         "create",
@@ -253,7 +253,7 @@ REFUSED = [
         LOCAL,
         {
             "create": "az network firewall policy rule-collection-group collection add-filter-collection "
-            "-g g --policy-name p --rcg-name r --name c --rule-type ApplicationRule --target-fqdns shop.example '*.arc.azure.com' "
+            "--policy-name p --rule-type ApplicationRule --target-fqdns shop.example '*.arc.azure.com' "
             "--enable-tls-inspection true --protocols Https=443 --collection-priority 100"
         },
         "create",
@@ -398,7 +398,7 @@ REFUSED = [
     Case(
         "machine's custom data",
         "azure-native:compute:VirtualMachine",
-        {"osProfile": {"customData": encoded(f"#!/bin/sh\npip install mitmproxy\nmitmdump -p 8080\n")}},
+        {"osProfile": {"customData": encoded("#!/bin/sh\npip install mitmproxy\nmitmdump -p 8080\n")}},
         "osProfile.customData",
     ),
     Case(

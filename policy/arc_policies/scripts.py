@@ -1,0 +1,189 @@
+"""What the text of a command would make: its calls, taken apart, with the files, manifests and templates they write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from . import shell
+from .commands import (
+    CONFIGURATION,
+    INTERCEPTORS,
+    OPEN_TEXT,
+    TEXT,
+    WORDS,
+    Row,
+    az_rows,
+    cmdlet_rows,
+    driver_rows,
+    groups_of,
+    script_text,
+    template_file,
+)
+from .manifests import manifests
+from .reading import UNKNOWN, Node, Value, from_json
+from .shell import OPEN, Call
+from .templates import DEPLOYMENT, OPEN_TEMPLATE, bicep_subjects
+from .tokens import Subject, kubernetes_token
+
+_CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
+_STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
+_TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
+_INTERCEPTOR_MODULE = re.compile(r"-m mitmproxy\b")
+_RUNS_INSIDE = frozenset({"run", "exec", "create", "debug", "compose"})
+_APPLIES = frozenset({"apply", "create", "replace"})
+_FROM_FILE = frozenset({"-f", "--filename"})
+_SCRIPT_ON_STDIN = re.compile(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*")
+
+
+def command_subjects(node: Node, *, powershell: bool = False) -> list[Subject]:
+    """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
+    environment = node.get("environment")
+    found = [Subject(token, Node(body), environment.get(name).path) for token, body, name in driver_rows(environment)]
+    variables = {str(child.path[-1]): OPEN if child.open else child.text for child in environment.children()}
+    for text in (node.get("create"), node.get("update"), node.get("delete"), node.field("scriptContent")):
+        if text.open:
+            found.append(Subject(OPEN_TEXT, text))
+        elif text.text:
+            found += _text_subjects(text, node, variables, powershell)
+    return found
+
+
+def script_subjects(text: str, place: Node, *, powershell: bool = False) -> list[Subject]:
+    """What a script, found in this place, would make."""
+    return words_subjects(["pwsh" if powershell else "sh", "-c", text], place, {})
+
+
+def words_subjects(words: list[str], place: Node, variables: Mapping[str, str], stdin: str = "") -> list[Subject]:
+    """What running these words would make; text that cannot be taken apart stays text."""
+    try:
+        return _calls_subjects(shell.run(words, variables, stdin), place)
+    except shell.UnreadableError:
+        return [Subject(TEXT, Node(" ".join(words), place.path))]
+
+
+def _text_subjects(text: Node, node: Node, variables: Mapping[str, str], powershell: bool) -> list[Subject]:
+    interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
+    stdin = node.get("stdin").text
+    if not interpreter:
+        return words_subjects(["pwsh" if powershell else "sh", "-c", text.text], text, variables, stdin) + (
+            words_subjects(["sh", "-c", stdin], text, variables) if _SCRIPT_ON_STDIN.fullmatch(text.text) else []
+        )
+    subjects = words_subjects([*interpreter, text.text], text, variables, stdin)
+    foreign = shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
+    return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+
+
+def _calls_subjects(made: list[Call], place: Node) -> list[Subject]:
+    files = {name: content for call in made for name, content in call.written.items()}
+    subjects = [subject for call in made for subject in _call_subjects(call, place, files)]
+    for name, content in files.items():
+        subjects.append(_configuration(content, place))
+        if name.endswith((".sh", ".bash")) or content.startswith("#!"):
+            subjects += script_subjects(content, place)
+        elif name.endswith(".ps1"):
+            subjects += script_subjects(content, place, powershell=True)
+    return subjects
+
+
+def _configuration(text: str, place: Node) -> Subject:
+    return Subject(CONFIGURATION, Node(text, place.path), place.path, "writes configuration that")
+
+
+def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
+    if call.program == "az":
+        return _az_subjects(call, text, files)
+    if OPEN in call.program:
+        return _rows_subjects(az_rows(call.arguments), text)
+    template = template_file(call.program, call.arguments)
+    if template is not None:
+        return _template_subjects(template, text, files)
+    if call.program in _CONTAINER_PROGRAMS:
+        return _contained(call, text, files)
+    if call.program.startswith("python") and _INTERCEPTOR_MODULE.match(" ".join(call.arguments)):
+        call = Call("mitmproxy", call.arguments[2:], call.variables)
+    if call.program in INTERCEPTORS or _runs_interceptor(call):
+        return [_words(call, text)]
+    return _rows_subjects(cmdlet_rows(call.program, call.arguments), text)
+
+
+def _az_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
+    if {"--help", "-h"}.intersection(call.arguments):
+        return []
+    if OPEN in " ".join(groups_of(call.arguments).split()[:3]):
+        return [Subject(OPEN_TEXT, text)]
+    template = template_file(call.program, call.arguments)
+    if template is not None:
+        return _template_subjects(template, text, files, call.stdin)
+    script = script_text(call.arguments)
+    return script_subjects(script, text) if script else _rows_subjects(az_rows(call.arguments), text)
+
+
+def _rows_subjects(rows: list[Row], text: Node) -> list[Subject]:
+    return [Subject(token, Node(body), text.path, f"runs `{what}`, which") for token, body, what in rows]
+
+
+def _template_subjects(given: Value, text: Node, files: Mapping[str, str], stdin: str = "") -> list[Subject]:
+    """What a deployment makes of a template file, where the same command writes that file."""
+    name = given if isinstance(given, str) else ""
+    content = stdin if name in {"/dev/stdin", "-"} else next((files[f] for f in files if _same_file(f, name)), "")
+    template = from_json(content) if content else UNKNOWN
+    if isinstance(template, dict):
+        return [Subject(DEPLOYMENT, Node({"template": template}), text.path)]
+    return bicep_subjects(content, text.path) if content else [Subject(OPEN_TEMPLATE, text)]
+
+
+def _same_file(one: str, other: str) -> bool:
+    return one.removeprefix("./") == other.removeprefix("./")
+
+
+def _contained(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
+    """What a call of docker, kubectl or helm makes: the program run inside, manifests, values."""
+    words = [word for word in call.arguments if not word.startswith("-")]
+    verbs = set(words[:2])
+    found: list[Subject] = []
+    if verbs & _RUNS_INSIDE:
+        found += _inside(call, text)
+    if call.program in {"kubectl", "oc"} and verbs & _APPLIES:
+        named = {call.arguments[i + 1] for i, word in enumerate(call.arguments[:-1]) if word in _FROM_FILE}
+        named |= {word.partition("=")[2] for word in call.arguments if word.startswith("--filename=")}
+        named |= {word[2:] for word in call.arguments if word.startswith("-f") and len(word) > 2}
+        texts = [content for name, content in files.items() if any(_same_file(name, one) for one in named)]
+        applied = [one for content in [call.stdin, *texts] for one in manifests(content)]
+        found += [_manifest(one, text) for one in applied]
+        if call.stdin and not applied:
+            found.append(_configuration(call.stdin, text))
+    elif call.stdin:
+        found.append(_configuration(call.stdin, text))
+    return [*found, _words(call, text)] if verbs & _STARTS and not found else found
+
+
+def _manifest(document: Value, text: Node) -> Subject:
+    node = Node(document)
+    token = kubernetes_token(node.get("apiVersion").text, node.get("kind").text)
+    return Subject(token, node, text.path, "applies a manifest, which")
+
+
+def _inside(call: Call, text: Node) -> list[Subject]:
+    """What a program that is run in a container makes; `--entrypoint az` has the image between it and its words."""
+    words = [word.removeprefix("--entrypoint=") for word in call.arguments]
+    starts = {"az"} | shell.SHELLS | shell.POWERSHELLS
+    at = next((i for i, word in enumerate(words) if shell.program_name(word) in starts), None)
+    if at is None:
+        return []
+    inner = words[at + 1 :]
+    if call.arguments[at].startswith("--entrypoint=") or (at and words[at - 1] == "--entrypoint"):
+        image = next((i for i, word in enumerate(inner) if not word.startswith("-")), len(inner))
+        inner = inner[image + 1 :]
+    return words_subjects([words[at], *inner], text, call.variables, call.stdin)
+
+
+def _runs_interceptor(call: Call) -> bool:
+    """Whether a runner of Python tools, such as `uvx`, is to run an interceptor."""
+    words = [word.partition("@")[0].partition("==")[0] for word in call.arguments if word[:1] != "-"]
+    return call.program in _TOOL_RUNNERS and bool(INTERCEPTORS.intersection(words[:3])) and "install" not in words[:2]
+
+
+def _words(call: Call, text: Node) -> Subject:
+    words: list[Value] = [call.program, *call.arguments]
+    return Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")
