@@ -85,10 +85,18 @@ class _Arguments:
         """All values of an option that takes several."""
         found: list[Value] = []
         for index, word in enumerate(self.words):
-            if any(full.startswith(word) and len(word) >= len(short) for full, short in options):
+            name, equals, value = word.partition("=")
+            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
+                found += [value] if equals else []
                 following = takewhile(lambda one: not one.startswith("-"), self.words[index + 1 :])
                 found += [UNKNOWN if one.strip() == OPEN else one for one in following]
         return found
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a word that is not known may stand for options: one that is no option's value."""
+        following = zip(self.words, self.words[1:], strict=False)
+        return any(word.strip() == OPEN and not before.startswith("-") for before, word in following)
 
     def settings(self, prefix: str) -> Mapping[str, str]:
         """What `NAME=VALUE` words, as after `--configuration-settings`, set below a prefix."""
@@ -133,6 +141,8 @@ def _link_service(args: _Arguments) -> Value:
 
 def _cluster(args: _Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
+    if state is None and args.hidden:
+        state = UNKNOWN
     scope = args.value(*_SCOPE)
     return {
         "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
@@ -153,6 +163,10 @@ def _firewall_rule(args: _Arguments) -> Value:
         "targetUrls": args.values(("--target-urls", "--target-u")),
     }
     return {"ruleCollections": [{"rules": [rule]}]}
+
+
+def _machine(args: _Arguments) -> Value:
+    return {"privateLinkScopeResourceId": args.value(("--private-link-scope", "--private-link-scope"))}
 
 
 def _nothing(_: _Arguments) -> Value:
@@ -195,6 +209,11 @@ _AZ: tuple[_Row, ...] = (
         f"{_NET}privateendpointconnection",
         lambda args: {"id": args.value(("--id", "--id")) or args.value(("--type", "--type"))},
     ),
+    (
+        r"(?:[\w-]+ )+private-endpoint-connection approve",
+        f"{_NET}privateendpointconnection",
+        lambda args: {"id": args.value(("--id", "--id"))},
+    ),
     (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
     (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
@@ -211,10 +230,16 @@ _AZ: tuple[_Row, ...] = (
     (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
     (r"connectedk8s (connect|update)", PROXY, _proxy),
 )
+
+
+def _leading(pattern: str) -> str:
+    plain = pattern.partition("(")[0].partition("\\")[0].strip()
+    return plain or pattern.rpartition(")+")[2]
+
+
 # In messages a row goes by its own leading words, never by the user's.
 _AZ_PATTERNS = tuple(
-    (re.compile(rf"{pattern}\b"), token, body, "az " + pattern.partition("(")[0].partition("\\")[0].strip())
-    for pattern, token, body in _AZ
+    (re.compile(rf"{pattern}\b"), token, body, f"az {_leading(pattern)}") for pattern, token, body in _AZ
 )
 
 _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
@@ -224,6 +249,7 @@ _CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = 
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
+    "azcmagent": ((f"{_ARC}machine", _machine),),
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
@@ -261,8 +287,8 @@ def template_file(program: str, words: tuple[str, ...]) -> Value:
 def script_text(words: tuple[str, ...]) -> str:
     """The script that a call of `az` has another machine run; "" where it has none, or one that lies elsewhere."""
     options = _SCRIPTS.get(groups_of(words), ())
-    text = _Arguments(words).value(*((option, option) for option in options))
-    return text if isinstance(text, str) and text[:1] != "@" else ""
+    texts = _Arguments(words).values(*((option, option) for option in options))
+    return "\n".join(text for text in texts if isinstance(text, str) and text[:1] != "@")
 
 
 def groups_of(words: tuple[str, ...]) -> str:

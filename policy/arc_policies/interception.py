@@ -22,7 +22,7 @@ GATEWAY_NAME = re.compile(r"gw\\*\.arc\\*\.azure\\*\.com", re.IGNORECASE)
 
 #: Products that can be set up to intercept, by a part of an image's or chart's name.
 _PRODUCTS = re.compile(
-    r"(?:^|[-_/.])(mitm\w*|ssl-?split|ssl-?bump|zscaler|netskope|burp|burpsuite|charles|bluecoat|proxysg|umbrella|"
+    r"(?:^|[-_/.])(mitm\w*|ssl-?split|ssl-?bump|zscaler|netskope|burp|burpsuite|charles|bluecoat|proxysg|umbrella|fiddler|"
     r"forti(?:proxy|gate|web)|panos|pan-?os|pan_cn\w*|pan-cn-series|cn-series|vm-series|forcepoint|skyhigh|iboss)"
     r"(?:[-_/.:]|$)",
     re.IGNORECASE,
@@ -184,6 +184,8 @@ SIGNS = (
         "names the certificate authority of an intercepting product",
     ),
 )
+#: What a container file builds on.
+_BASE_IMAGE = re.compile(r"^FROM[ \t]+(?:--platform=\S+[ \t]+)?(\S*/\S+)", re.MULTILINE)
 _BUMP = re.compile(r"^[ \t]*ssl_bump[ \t]+([\w-]+)([^#\n]*)", re.MULTILINE)
 _ACL = re.compile(r"^[ \t]*acl[ \t]+(\S+)([^#\n]*)", re.MULTILINE)
 #: `allow` is what versions before 3.3 call it.
@@ -220,6 +222,8 @@ def read(text: str, place: Node, settings: Settings) -> Iterator[Finding | Weak]
     """What a text says: a finding where it is conclusive, else weak signs."""
     text = text.replace("\\\r\n", " ").replace("\\\n", " ")
     bumps = list(_BUMP.finditer(text))
+    for base in _BASE_IMAGE.finditer(text):
+        yield from image(Node(base[1], place.path), settings)
     for conclusive in (_squid, _panos, _interceptor):
         found = conclusive(text, place, settings)
         if found is not None:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from .commands import OPEN_TEXT, TEXT
+from .commands import CONFIGURATION, OPEN_TEXT, TEXT
 from .reading import Node
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
 from .settings import Settings, choice
-from .subjects import FOREIGN, is_component
+from .subjects import FOREIGN, is_component, is_custom
 from .templates import OPEN_TEMPLATE
 from .tokens import Subject
 
@@ -39,6 +39,12 @@ _NET = re.compile(
 _SHELL_NET = re.compile(
     r"private-endpoint['\",\s]+create|--enable-private|private-link-scope['\",\s]+create|new-azprivateendpoint|/privateendpoints/",
     re.I,
+)
+
+_CODE = re.compile(
+    r"^[ \t]*resource[ \t]+(?:\"azurerm_(?:private_endpoint|arc_private_link_scope)\"|"
+    r"\w+[ \t]+'microsoft\.(?:network/privateendpoints|hybridcompute/privatelinkscopes)@)",
+    re.MULTILINE | re.IGNORECASE,
 )
 
 _WITHOUT = "Remove it, or keep these clusters off the gateway."
@@ -188,6 +194,11 @@ def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
         )
 
 
+def _written(subject: Subject, _: Settings) -> Iterator[Finding]:
+    if _CODE.search(subject.node.text):
+        yield Finding("sign", subject.node.path, "seems to describe a private endpoint", _WITHOUT)
+
+
 def _open(subject: Subject, _: Settings) -> Iterator[Finding]:
     what = (
         "a template that cannot be read here" if subject.token == OPEN_TEMPLATE else "a command that is not known yet"
@@ -300,9 +311,10 @@ _CHECKS = (
     ),
     Check(
         "bridged",
-        "resources of other providers that mention private endpoints",
+        "resources of other providers, and custom resources of Kubernetes, that mention private endpoints",
         _bridged,
         frozenset({FOREIGN}),
+        matches=is_custom,
         grades=("sign",),
     ),
     Check(
@@ -310,6 +322,13 @@ _CHECKS = (
         "scripts in other languages, and shell text that does not parse",
         _text,
         frozenset({TEXT}),
+        grades=("sign",),
+    ),
+    Check(
+        "written",
+        "Terraform and Bicep text that a command writes into a file",
+        _written,
+        frozenset({CONFIGURATION}),
         grades=("sign",),
     ),
     Check(

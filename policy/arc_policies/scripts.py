@@ -29,8 +29,13 @@ from .tokens import Subject, kubernetes_token
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 _TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
+_SERVICE_RUNNERS = frozenset({"systemctl", "service", "rc-service"})
+_STARTING = frozenset({"start", "restart", "enable", "reenable"})
+#: Programs that run a script in another language from their words or their input.
+_LANGUAGES = re.compile(r"python[\d.]*|node|perl|ruby|php")
 _INTERCEPTOR_MODULE = re.compile(r"-m mitmproxy\b")
 _RUNS_INSIDE = frozenset({"run", "exec", "create", "debug", "compose"})
+_APPLIERS = frozenset({"kubectl", "oc"})
 _APPLIES = frozenset({"apply", "create", "replace"})
 _FROM_FILE = frozenset({"-f", "--filename"})
 _SCRIPT_ON_STDIN = re.compile(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*")
@@ -77,8 +82,11 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str], powersh
 def _calls_subjects(made: list[Call], place: Node) -> list[Subject]:
     files = {name: content for call in made for name, content in call.written.items()}
     subjects = [subject for call in made for subject in _call_subjects(call, place, files)]
+    applies = any(call.program in _APPLIERS and _APPLIES.intersection(call.arguments[:3]) for call in made)
     for name, content in files.items():
-        subjects.append(_configuration(content, place))
+        # A manifest that is applied is judged as what it makes.
+        if not (applies and manifests(content)):
+            subjects.append(_configuration(content, place))
         if name.endswith((".sh", ".bash")) or content.startswith("#!"):
             subjects += script_subjects(content, place)
         elif name.endswith(".ps1"):
@@ -104,6 +112,8 @@ def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Sub
         call = Call("mitmproxy", call.arguments[2:], call.variables)
     if call.program in INTERCEPTORS or _runs_interceptor(call):
         return [_words(call, text)]
+    if _LANGUAGES.fullmatch(call.program):
+        return [Subject(TEXT, Node(script, text.path)) for script in (call.stdin, *call.arguments) if " " in script]
     return _rows_subjects(cmdlet_rows(call.program, call.arguments), text)
 
 
@@ -144,7 +154,7 @@ def _contained(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject
     found: list[Subject] = []
     if verbs & _RUNS_INSIDE:
         found += _inside(call, text)
-    if call.program in {"kubectl", "oc"} and verbs & _APPLIES:
+    if call.program in _APPLIERS and verbs & _APPLIES:
         named = {call.arguments[i + 1] for i, word in enumerate(call.arguments[:-1]) if word in _FROM_FILE}
         named |= {word.partition("=")[2] for word in call.arguments if word.startswith("--filename=")}
         named |= {word[2:] for word in call.arguments if word.startswith("-f") and len(word) > 2}
@@ -155,7 +165,7 @@ def _contained(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject
             found.append(_configuration(call.stdin, text))
     elif call.stdin:
         found.append(_configuration(call.stdin, text))
-    return [*found, _words(call, text)] if verbs & _STARTS and not found else found
+    return [*found, _words(call, text)] if verbs & _STARTS else found
 
 
 def _manifest(document: Value, text: Node) -> Subject:
@@ -179,8 +189,10 @@ def _inside(call: Call, text: Node) -> list[Subject]:
 
 
 def _runs_interceptor(call: Call) -> bool:
-    """Whether a runner of Python tools, such as `uvx`, is to run an interceptor."""
+    """Whether a runner of Python tools, such as `uvx`, or of services is to run an interceptor."""
     words = [word.partition("@")[0].partition("==")[0] for word in call.arguments if word[:1] != "-"]
+    if call.program in _SERVICE_RUNNERS:
+        return bool(INTERCEPTORS.intersection(w.removesuffix(".service") for w in words) and _STARTING & set(words))
     return call.program in _TOOL_RUNNERS and bool(INTERCEPTORS.intersection(words[:3])) and "install" not in words[:2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import replace
 
 from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, OPEN_TEXT, PROXY
@@ -107,9 +108,9 @@ def containers(node: Node) -> list[Node]:
 
 def _subjects(token: str, node: Node) -> list[Subject]:
     found: list[Subject] = []
-    waiting = [(subject, 0) for subject in _itself(token, node)]
+    waiting = deque((subject, 0) for subject in _itself(token, node))
     while waiting:
-        subject, depth = waiting.pop(0)
+        subject, depth = waiting.popleft()
         found.append(subject)
         for held in _held(subject) if depth < _DEEPEST else ():
             # Whatever is found in a command's text lies where that text is.
@@ -122,7 +123,18 @@ def _itself(token: str, node: Node) -> list[Subject]:
         items = node.get("items").each()
         if items and isinstance(node.get("items").value, list):
             return [Subject(_kind(item, token), item) for item in items]
+        if is_custom(token):
+            return [Subject(token, node), *_nested_manifests(node)]
     return _bridged(node) if _foreign(token.partition(":")[0]) else [Subject(token, node)]
+
+
+def _nested_manifests(node: Node) -> list[Subject]:
+    """The resources that a custom resource makes of manifests within, as a composition does."""
+    return [
+        Subject(_kind(inner, ""), inner)
+        for inner in node.get("spec").walk()
+        if isinstance(inner.value, dict) and inner.get("kind").text and inner.get("apiVersion").text
+    ]
 
 
 def _held(subject: Subject) -> list[Subject]:

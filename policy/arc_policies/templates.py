@@ -15,6 +15,10 @@ OPEN_TEMPLATE = "open:template"
 
 _DEEPEST = 12
 _REFERENCE = re.compile(r"\[\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
+_PART = r"(?:'((?:[^']|'')*)'|(parameters|variables)\(\s*'([^']+)'\s*\))"
+_CALL = re.compile(rf"\[\s*(concat|format)\(\s*({_PART}(?:\s*,\s*{_PART})*)\s*\)\s*\]", re.IGNORECASE)
+_ARGUMENT = re.compile(_PART, re.IGNORECASE)
+_SLOT = re.compile(r"\{(\d)\}")
 _TELLS_A_TYPE = re.compile(r"microsoft\.\w+/|privatelink\.", re.IGNORECASE)
 _TEMPLATES = ("template", "templateContent", "templateBody", "mainTemplate")
 _LINKS = ("templateLink", "templateSpecVersionId")
@@ -96,7 +100,24 @@ def _resolved(value: Value, names: Names, depth: int) -> Value:
     if reference:
         found = names.get((reference[1].lower(), fold(reference[2])), UNKNOWN)
         return _resolved(found, names, depth + 20)
-    return value if _TELLS_A_TYPE.search(value) else UNKNOWN
+    joined = _joined(value, names)
+    return joined or (value if _TELLS_A_TYPE.search(value) else UNKNOWN)
+
+
+def _joined(expression: str, names: Names) -> str:
+    """The text of a `concat` or `format` of texts, parameters and variables; "" for any other expression."""
+    call = _CALL.fullmatch(expression)
+    if not call:
+        return ""
+    parts: list[str] = []
+    for quoted, place, name in _ARGUMENT.findall(call[2]):
+        found = names.get((place.lower(), fold(name)), UNKNOWN) if place else quoted.replace("''", "'")
+        if not isinstance(found, str) or found.startswith("["):
+            return ""
+        parts.append(found)
+    if call[1].lower() == "concat":
+        return "".join(parts)
+    return _SLOT.sub(lambda slot: parts[int(slot[1]) + 1] if int(slot[1]) + 1 < len(parts) else "", parts[0])
 
 
 _BICEP_RESOURCE = re.compile(

@@ -51,6 +51,7 @@ _SAME = {
     "azure-native:resources:deploymentstackatresourcegroup": "azure-native:resources:deployment",
     "azure-native:resources:deploymentstackatsubscription": "azure-native:resources:deployment",
     "azure-native:resources:deploymentstackatmanagementgroup": "azure-native:resources:deployment",
+    "azure-native:blueprint:templateartifact": "azure-native:resources:deployment",
     "azure-native:solutions:applicationdefinition": "azure-native:resources:deployment",
 }
 #: Terraform's azurerm through Pulumi's bridge: like the classic provider, in one module.
@@ -91,6 +92,10 @@ _ARM = {
     "microsoft.hybridcompute/privatelinkscopes/scopedresources": "azure-native:hybridcompute:privatelinkscopedresource",
     "microsoft.insights/privatelinkscopes": "azure-native:monitor:privatelinkscope",
     "microsoft.insights/privatelinkscopes/scopedresources": "azure-native:monitor:privatelinkscope",
+    "microsoft.resources/templatespecs/versions": "azure-native:resources:deployment",
+    "microsoft.resources/deploymentstacks": "azure-native:resources:deployment",
+    "microsoft.blueprint/blueprints/artifacts": "azure-native:resources:deployment",
+    "microsoft.solutions/applicationdefinitions": "azure-native:resources:deployment",
     "microsoft.compute/virtualmachines/extensions": "azure-native:compute:virtualmachineextension",
     "microsoft.compute/virtualmachinescalesets/extensions": "azure-native:compute:virtualmachineextension",
     "microsoft.compute/virtualmachines/runcommands": "azure-native:compute:virtualmachineruncommand",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, WORDS
 from .interception import GATEWAY_NAME, INTERCEPTED, MEND, Weak, bare, conclude, image, read
@@ -22,6 +23,8 @@ _IMAGES = frozenset({"image", "imagename", "repository", "imagerepository", "cha
 _OF_PROXY = re.compile(
     r"squid|envoy|haproxy|nginx|mitm|proxy|egress|intercept|\.(?:conf|cfg|cpl|sh|xml|ya?ml|json)$", re.IGNORECASE
 )
+#: Options whose value is but a name.
+_NAMING = frozenset({"--name", "--hostname", "-h", "--network", "--net", "--label", "-l", "--unit"})
 _DOCKER = "docker:index:container"
 _CONTAINER_RESOURCES = frozenset(
     {
@@ -83,7 +86,12 @@ def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
 
 
 def _text(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    yield from conclude(list(read(subject.node.text, subject.node, settings)), settings)
+    """Configuration as a program would read it, and the images that it names where it is YAML."""
+    found = list(read(subject.node.text, subject.node, settings))
+    if not any(isinstance(one, Finding) for one in found) and "image" in subject.node.text:
+        for document in documents(subject.node.text):
+            found += (_moved(one, subject.node) for one in _named_and_written(Node(document), settings))
+    yield from conclude(found, settings)
 
 
 def _named_and_written(place: Node, settings: Settings) -> list[Finding | Weak]:
@@ -91,8 +99,8 @@ def _named_and_written(place: Node, settings: Settings) -> list[Finding | Weak]:
     found: list[Finding | Weak] = []
     lines: list[str] = []
     for node in place.walk():
-        if node.key:
-            lines.append(f"{node.path[-1]}: {node.text}")
+        if node.text:
+            lines.append(f"{_nearest_key(node)} {node.text}")
         if node.text and _names_an_image(node):
             found += image(node, settings)
         elif node.text:
@@ -100,6 +108,10 @@ def _named_and_written(place: Node, settings: Settings) -> list[Finding | Weak]:
     if not any(isinstance(one, Finding) for one in found):
         found += read("\n".join(lines), place, settings)
     return found
+
+
+def _nearest_key(node: Node) -> str:
+    return next((step for step in reversed(node.path) if isinstance(step, str)), "")
 
 
 def _names_an_image(node: Node) -> bool:
@@ -152,11 +164,24 @@ def _words(subject: Subject, settings: Settings) -> Iterator[Finding]:
     if words[-1] in {"--version", "--help", "-h"}:
         return
     found: list[Finding | Weak] = []
-    for word in words:
-        name = word.partition("==")[0].rpartition("=")[2]
+    for name in _named(words):
         if "/" in name or bare(name) in INTERCEPTORS:
             found += image(Node(name), settings, words)
     yield from list(conclude(found, settings))[:1]
+
+
+def _named(words: tuple[str, ...]) -> list[str]:
+    """The words of a call that name an image, a chart or a program, and not merely a thing."""
+    program, options = words[0], pairwise(words)
+    if program in {"kubectl", "oc"}:
+        inside = words[words.index("--") + 1 :] if "--" in words else ()
+        images = [word for before, word in options if before == "--image"]
+        return [*images, *(word.rpartition("=")[2] for word in words if "=" in word), *inside]
+    if program == "helm":
+        charts = [word for word in words[1:] if word[:1] != "-"][2:]
+        return [word.rpartition("=")[2] for word in charts]
+    named = [word for before, word in options if before not in _NAMING]
+    return [words[0], *(word.partition("==")[0].removesuffix(".service") for word in named)]
 
 
 def _verdicts(subjects: Sequence[Subject], settings: Settings) -> Iterable[tuple[Subject, Finding]]:
