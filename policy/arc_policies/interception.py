@@ -191,7 +191,7 @@ _ACL = re.compile(r"^[ \t]*acl[ \t]+(\S+)([^#\n]*)", re.MULTILINE)
 #: `allow` is what versions before 3.3 call it.
 _DECRYPTING = frozenset({"bump", "stare", "client-first", "server-first", "allow"})
 _SQUID_ALONE = frozenset({"squid port", "squid signing"})
-_PANOS_RULE = r"\bdecryption[ \t]+rules[ \t]+(\"[^\"\n]*\"|\S+)[ \t][^\n]*"
+_PANOS_RULE = r"\bdecryption[ \t]+rules[ \t]+(\"[^\"\n]{0,80}\"|\S{1,80})[ \t][^\n]{0,200}?"
 _PANOS_TYPE = re.compile(rf"{_PANOS_RULE}\bssl-forward-proxy")
 _PANOS_ACTION = re.compile(rf"{_PANOS_RULE}\baction[ \t]+decrypt\b")
 

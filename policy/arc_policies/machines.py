@@ -10,6 +10,7 @@ from .manifests import documents
 from .reading import Node, from_json
 from .shell import decoded
 
+RUNBOOKS = frozenset({"azure:automation:runbook"})
 _COMPUTE = (
     *("virtualmachine", "virtualmachinescaleset", "virtualmachinescalesetvm", "extension", "runcommand"),
     *("virtualmachineextension", "virtualmachinescalesetextension", "virtualmachinescalesetvmextension"),
@@ -19,7 +20,7 @@ _COMPUTE = (
 )
 _ARC_MACHINES = ("machineextension", "machineruncommand")
 
-MACHINES = frozenset(
+MACHINES = RUNBOOKS | frozenset(
     (
         *(f"{provider}:compute:{kind}" for provider in ("azure-native", "azure", "azurerm") for kind in _COMPUTE),
         *(f"azure-native:hybridcompute:{kind}" for kind in _ARC_MACHINES),
@@ -53,6 +54,8 @@ def scripts(node: Node) -> Iterator[Script]:
     for place in node.walk():
         if place.key in _ENCODED and (place.text or place.open):
             yield from _data(place)
+        elif place.key == "content" and place.text and len(place.path) == 1:
+            yield Script(place, place.text, runs=True, powershell=True)
         elif place.key == "commandtoexecute" and (place.text or place.open):
             yield Script(place, place.text, runs=True)
         elif place.key == "script" and (place.text or place.open):
@@ -68,7 +71,15 @@ def scripts(node: Node) -> Iterator[Script]:
 
 def _data(place: Node) -> Iterator[Script]:
     # The classic provider's machines take it in base64, its old ones and templates in plain text.
-    text = place.text if re.match(r"#!|#cloud-config|\[?Content-Type", place.text) else decoded(place.text)
+    text = place.text if re.match(r"#!|#cloud-config|Content-Type", place.text) else decoded(place.text)
+    if text.startswith(("Content-Type", "MIME-Version")):
+        for part in re.split(r"^--.*$", text, flags=re.MULTILINE)[1:]:
+            yield from _part(place, part.replace("\r", "").partition("\n\n")[2].strip())
+    else:
+        yield from _part(place, text)
+
+
+def _part(place: Node, text: str) -> Iterator[Script]:
     if place.open or text.startswith("#!"):
         yield Script(place, text, runs=True)
     elif text.startswith("#cloud-config"):

@@ -194,6 +194,12 @@ def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
         )
 
 
+def _kept_script(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for entry in subject.node.get("data").children():
+        if entry.text.startswith("#!") and _SHELL_NET.search(entry.text):
+            yield Finding("sign", entry.path, "keeps a script that seems to make a private endpoint", _WITHOUT)
+
+
 def _written(subject: Subject, _: Settings) -> Iterator[Finding]:
     if _CODE.search(subject.node.text):
         yield Finding("sign", subject.node.path, "seems to describe a private endpoint", _WITHOUT)
@@ -322,6 +328,13 @@ _CHECKS = (
         "scripts in other languages, and shell text that does not parse",
         _text,
         frozenset({TEXT}),
+        grades=("sign",),
+    ),
+    Check(
+        "kept-script",
+        "scripts in ConfigMaps",
+        _kept_script,
+        frozenset({"kubernetes:core:configmap"}),
         grades=("sign",),
     ),
     Check(

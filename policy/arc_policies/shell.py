@@ -18,14 +18,32 @@ _USERS = frozenset({"su", "runuser"})
 #: Programs that run their last word as a script.
 _TERMINALS = frozenset({"tmux", "screen"})
 _DECLARING = frozenset({"export", "declare", "typeset", "local", "readonly"})
-_KEYWORDS = ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
+_KEYWORDS = ("coproc", "if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
 _WRAPPERS = frozenset(
     (
         *_KEYWORDS,
         *("sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry", "busybox"),
-        *("stdbuf", "setsid", "ionice", "chronic", "unbuffer", "parallel", "watch", "flock", "chroot", "systemd-run"),
+        *(
+            "stdbuf",
+            "setsid",
+            "ionice",
+            "chronic",
+            "unbuffer",
+            "parallel",
+            "watch",
+            "flock",
+            "chroot",
+            "systemd-run",
+            "call",
+        ),
     )
 )
+#: Wrappers that take the program and its words as one.
+_TAKES_TEXT = frozenset({"watch", "parallel"})
+#: Programs that run their input as a script.
+_RUNS_STDIN = frozenset({"source", ".", "at", "batch"})
+_EVALUATING = frozenset({"eval", "invoke-expression", "iex"})
+_EXECUTING = frozenset({"-exec", "-execdir", "-ok"})
 #: Wrappers that take a word of their own before the program.
 _TAKES_ONE = frozenset({"flock", "chroot"})
 #: Options of wrappers that take the next word.
@@ -35,15 +53,22 @@ _SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
 _WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
 _LONGEST = 400_000
 _LONGEST_BASE64 = 2_000_000
-_DEEPEST = 12
+_DEEPEST = 16
 _CONTINUATION = re.compile(r"\\\r?\n|[`^][ \t]*\r?\n")
 _VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+|[@*])", re.ASCII)
 _WHOLE_ARRAY = re.compile(r'"\$(?:\{(\w+)\[@\]\}|@)"', re.ASCII)
 #: A function that runs its own arguments, such as `try() { "$@" || exit 1; }`.
-_RUNNER = re.compile(r'([\w-]+)[ \t]*\(\)[ \t\n]*(?=\{)[^}]*?(?:[;&|{\n]|\b(?:if|then|do)\b|!)[ \t]*"?\$[@*]')
+_RUNNER = re.compile(r'([\w-]+)[ \t]*\(\)[ \t\n]*(?=\{)[^}]{0,400}?(?:[;&|{\n]|\b(?:if|then|do)\b|!)[ \t]*"?\$[@*]')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
 _NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _POWERSHELL_COMMENT = re.compile(r"<#.*?#>", re.DOTALL)
+_POWERSHELL_TEXT = re.compile(r"@(['\"])[ \t]*\r?\n(.*?)\r?\n\1@", re.DOTALL)
+_POWERSHELL_SCOPE = re.compile(r"\$(?:env|script|global|local):", re.IGNORECASE)
+_POWERSHELL_ASSIGNMENT = re.compile(r"(^|[;{\n])[ \t]*\$(\w+)[ \t]*=[ \t]*(?=['\"])")
+_CMD_VARIABLE = re.compile(r"%(\w+)%")
+#: When a line of a crontab runs.
+_SCHEDULE = re.compile(r"^[ \t]*(?:@\w+|(?:[\d*/,-]+[ \t]+){5})", re.MULTILINE)
+_RECIPE = re.compile(r"^\t[@-]*(.*)$", re.MULTILINE)
 _NOWHERE = re.compile(r"/dev/(?:null|stdout|stderr|tty)|[&\d]*|\$null", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"(\w+)\+?=(.*)", re.ASCII | re.DOTALL)
 
@@ -115,12 +140,12 @@ def run(words: list[str], variables: Mapping[str, str], stdin: str = "") -> list
     return _run(_Command(list(words), stdin=stdin), dict(variables), 0)
 
 
-def decoded(text: str) -> str:
+def decoded(text: str, encoding: str = "utf-8") -> str:
     """The text behind base64, as far as it is one."""
     if len(text) > _LONGEST_BASE64:
         return ""
     try:
-        return base64.b64decode(text, validate=False).decode("utf-8", "replace")
+        return base64.b64decode(text, validate=False).decode(encoding, "replace")
     except ValueError:
         return ""
 
@@ -130,7 +155,7 @@ def _calls(text: str, variables: dict[str, str], depth: int, *, powershell: bool
         raise UnreadableError
     text = _CONTINUATION.sub(lambda match: "" if match[0][0] == "\\" else " ", text)
     if powershell:
-        text = _POWERSHELL_COMMENT.sub(" ", text)
+        text = _plain_powershell(text)
     runners = {match[1] for match in _RUNNER.finditer(text)} if "()" in text else set()
     # An array expands into words of its own even between quotes.
     text = _WHOLE_ARRAY.sub(lambda match: f"${{{match[1]}[@]}}" if match[1] else "$@", text)
@@ -149,6 +174,8 @@ def _calls(text: str, variables: dict[str, str], depth: int, *, powershell: bool
 
 
 def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]:
+    if depth > _DEEPEST:
+        raise UnreadableError
     own, words = dict(variables), command.words
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
@@ -168,18 +195,41 @@ def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]
         if arguments[:1] == ["--"]:
             variables.update(_positional(["", *arguments[1:]]))
         return []
-    if program == "eval":
+    if program == "alias":
+        pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
+        variables.update({f"alias {pair[1]}": pair[2] for pair in pairs if pair})
+        return []
+    if f"alias {words[0]}" in own:
+        meant = own.pop(f"alias {words[0]}")
+        command.words = [*meant.split(), *arguments]
+        return _run(command, own, depth + 1)
+    if program in _EVALUATING:
         return _calls(" ".join(arguments), own, depth + 1)
+    if program == "trap" and arguments:
+        return _calls(arguments[0], own, depth + 1)
+    if program in _RUNS_STDIN and command.stdin:
+        return _calls(command.stdin, own, depth + 1)
+    if program == "crontab" and command.stdin:
+        return _calls(_SCHEDULE.sub("", command.stdin), own, depth + 1)
+    if program == "make" and command.stdin:
+        return _calls("\n".join(_RECIPE.findall(command.stdin)), own, depth + 1)
+    if program == "find":
+        start = next((i + 1 for i, word in enumerate(arguments) if word in _EXECUTING), len(arguments))
+        return _run(_Command(arguments[start:]), own, depth + 1)
+    if program == "start-process":
+        return _started(arguments, own, depth)
     if program in _WRAPPERS:
         return _wrapped(program, arguments, command, own, depth)
     if program in SHELLS | _USERS:
         return _shell(program, arguments, command.stdin, own, depth)
     if program in POWERSHELLS:
+        encoded = _after(arguments, lambda word: word.lower() in {"-e", "-ec", "-enc", "-encodedcommand"})
         script = _after(arguments, lambda word: word.lower() in {"-c", "-command"}) or command.stdin
+        script = decoded(encoded, "utf-16-le") if encoded else script
         return _calls(script, own, depth + 1, powershell=True) if script else []
     if program in CMD:
         script = _after(arguments, lambda word: word.lower() in {"/c", "/k", "/s"})
-        return _calls(script, own, depth + 1) if script else []
+        return _calls(_CMD_VARIABLE.sub(r"${\1}", script), own, depth + 1) if script else []
     if program == "ssh":
         host = _first(arguments, _SSH_VALUED, lambda word: not word.startswith("-"))
         script = " ".join(arguments[host + 1 :]) or command.stdin
@@ -201,10 +251,10 @@ def _wrapped(
         start += 1 + _first(arguments[start + 1 :], _VALUED, _runs)
     if start >= len(arguments):
         return []
-    if program in _TAKES_ONE and arguments[start - 1] == "-c":
-        return _calls(arguments[start], variables, depth + 1)
+    if program in _TAKES_TEXT or (program in _TAKES_ONE and arguments[start - 1] == "-c"):
+        return _calls(" ".join(arguments[start:]), variables, depth + 1)
     inner = _Command(arguments[start:], stdin=command.stdin, into=command.into)
-    return _run(inner, variables, depth)
+    return _run(inner, variables, depth + 1)
 
 
 def _shell(program: str, arguments: list[str], stdin: str, variables: dict[str, str], depth: int) -> list[Call]:
@@ -213,6 +263,20 @@ def _shell(program: str, arguments: list[str], stdin: str, variables: dict[str, 
     if not script and program in SHELLS:
         script = stdin
     return _calls(script, {**variables, **_positional(rest)}, depth + 1) if script else []
+
+
+def _started(arguments: list[str], variables: dict[str, str], depth: int) -> list[Call]:
+    """What PowerShell's `Start-Process` starts: the list of its arguments is one word, or follows the program."""
+    shown = [word for word in arguments if not word.lower().startswith(("-arg", "-file", "-wait", "-nonew"))]
+    words = [part.strip() for word in shown for part in re.split(r"[, ]", word) if part.strip()]
+    return _run(_Command(words), variables, depth + 1) if words else []
+
+
+def _plain_powershell(text: str) -> str:
+    """PowerShell text with what is peculiar to it put as a shell would have it."""
+    text = _POWERSHELL_TEXT.sub(lambda match: "'" + match[2].replace("'", " ") + "'", text)
+    text = _POWERSHELL_SCOPE.sub("$", _POWERSHELL_COMMENT.sub(" ", text))
+    return _POWERSHELL_ASSIGNMENT.sub(r"\1\2=", text)
 
 
 def _positional(words: list[str]) -> dict[str, str]:
@@ -356,8 +420,15 @@ class _Lexer:
             command.redirect("")
             return self._delimiter()
         elif char == "<":
-            # `<(...)` is a command of its own.
-            command.redirect("" if text.startswith("(", self.at) else "<")
+            if not text.startswith("(", self.at):
+                command.redirect("<")
+                return ""
+            # `<(...)` is a command of its own, whose output is read.
+            command.end_word()
+            self.at += 1
+            made = _calls(self._until_closed(), dict(self.variables), self.depth + 1)
+            self.nested += made
+            command.stdin = made[-1].output if made else ""
         else:
             command.redirect(">")
             self.at += text.startswith((">", "&", "|"), self.at)
@@ -422,10 +493,10 @@ class _Lexer:
     def _expand(self) -> str:
         if self.text.startswith("(", self.at):
             self.at += 1
-            self.nested += _calls(
-                self._until_closed(), dict(self.variables), self.depth + 1, powershell=self.powershell
-            )
-            return OPEN
+            made = _calls(self._until_closed(), dict(self.variables), self.depth + 1, powershell=self.powershell)
+            self.nested += made
+            printed = made[0].output if len(made) == 1 and made[0].program in {"echo", "printf"} else ""
+            return printed or OPEN
         found = _VARIABLE.match(self.text, self.at)
         if not found:
             return OPEN

@@ -35,7 +35,23 @@ WORKLOADS = frozenset(
 )
 _LIST = "kubernetes:core:"
 _CUSTOM = re.compile(r"kubernetes:(?!.*\bk8s\.io:)[\w-]+(?:\.[\w-]+)+:\w+")
-_CONTAINERS = frozenset({"containers", "initcontainers", "ephemeralcontainers", "container", "sidecars"})
+_CONTAINERS = frozenset(
+    {"containers", "initcontainers", "ephemeralcontainers", "container", "containerspec", "sidecars", "steps"}
+)
+_DOCKER = "docker:index:container"
+#: Resources that run containers and are none of Kubernetes.
+CONTAINER_RESOURCES = frozenset(
+    {
+        _DOCKER,
+        "docker:index:service",
+        "azure-native:containerinstance:containergroup",
+        "azure-native:app:containerapp",
+        "azure-native:app:job",
+        "azure:containerservice:group",
+        "azure:containerapp:app",
+        "azure:containerapp:job",
+    }
+)
 _DEEPEST = 6
 
 #: A resource of a provider that no rule knows by its types.
@@ -73,7 +89,18 @@ def expands(token: str) -> bool:
     )
 
 
-_HOLDING = COMMANDS | GENERIC | HELM | MACHINES | WORKLOADS | _SCRIPTS | _COPIES | _POLICIES | {DEPLOYMENT}
+_HOLDING = (
+    COMMANDS
+    | GENERIC
+    | HELM
+    | MACHINES
+    | WORKLOADS
+    | CONTAINER_RESOURCES
+    | _SCRIPTS
+    | _COPIES
+    | _POLICIES
+    | {DEPLOYMENT}
+)
 
 
 def is_custom(token: str) -> bool:
@@ -95,9 +122,10 @@ def subjects(token: str, resource: Resource) -> list[Subject]:
     return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
 
 
-def containers(node: Node) -> list[Node]:
+def containers(token: str, node: Node) -> list[Node]:
     """The containers in whatever holds pods, init containers and a custom resource's among them."""
-    return [
+    own = [node] if token == _DOCKER else []
+    return own + [
         container
         for place in node.walk()
         if place.key in _CONTAINERS
@@ -156,8 +184,8 @@ def _held(subject: Subject) -> list[Subject]:
         return _arc_chart(node)
     if token in MACHINES:
         return _machine(node)
-    if token.startswith("kubernetes:") and (token in WORKLOADS or is_custom(token)):
-        return [*_operator(token, node), *_container_commands(node)]
+    if token in WORKLOADS | CONTAINER_RESOURCES or is_custom(token):
+        return [*_operator(token, node), *_container_commands(token, node)]
     return []
 
 
@@ -227,13 +255,13 @@ def _operator(token: str, node: Node) -> list[Subject]:
     return [Subject(azure, Node(body, given.path), form="has an operator make what")]
 
 
-def _container_commands(node: Node) -> list[Subject]:
+def _container_commands(token: str, node: Node) -> list[Subject]:
     found: list[Subject] = []
-    for container in containers(node):
+    for container in containers(token, node):
         if container.get("image").text.rpartition("/")[2].partition(":")[0].lower() in INTERCEPTORS:
             continue
-        command, arguments = container.get("command"), container.get("args")
-        words = [OPEN if word.open else word.text for word in (*command.each(), *arguments.each())]
+        given = [container.get(name) for name in ("entrypoints", "command", "args")]
+        words = [OPEN if word.open else word.text for place in given for word in place.each()]
         variables = {
             one.get("name").text: OPEN
             if one.get("value").value is None or one.get("value").open
@@ -241,10 +269,10 @@ def _container_commands(node: Node) -> list[Subject]:
             for one in container.get("env").each()
         }
         if words and words[0]:
-            place = command if command.value else arguments
+            place = next(one for one in given if one.value)
             found += words_subjects(words, place, variables)
-        for one in container.get("source").each():
-            # Argo's script templates.
+        for one in (*container.get("source").each(), *container.get("script").each()):
+            # Argo's script templates, and Tekton's steps.
             if one.text:
                 found += words_subjects([*words, "-c", one.text] if words else ["sh", "-c", one.text], one, variables)
     return found

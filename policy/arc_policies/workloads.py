@@ -15,7 +15,7 @@ from .reading import Node, from_json
 from .rule import OPEN, Check, Finding, StackCheck
 from .settings import Settings
 from .shell import decoded
-from .subjects import HELM, WORKLOADS, containers, is_custom
+from .subjects import CONTAINER_RESOURCES, HELM, WORKLOADS, containers, is_custom
 from .tokens import Subject
 
 _IMAGES = frozenset({"image", "imagename", "repository", "imagerepository", "chart", "chartname"})
@@ -25,24 +25,11 @@ _OF_PROXY = re.compile(
 )
 #: Options whose value is but a name.
 _NAMING = frozenset({"--name", "--hostname", "-h", "--network", "--net", "--label", "-l", "--unit"})
-_DOCKER = "docker:index:container"
-_CONTAINER_RESOURCES = frozenset(
-    {
-        _DOCKER,
-        "docker:index:service",
-        "azure-native:containerinstance:containergroup",
-        "azure-native:app:containerapp",
-        "azure-native:app:job",
-        "azure:containerservice:group",
-        "azure:containerapp:app",
-        "azure:containerapp:job",
-    }
-)
 
 
 def _workload(subject: Subject, settings: Settings) -> Iterator[Finding]:
     found: list[Finding | Weak] = []
-    for container in _containers(subject):
+    for container in containers(subject.token, subject.node):
         reference = container.get("image")
         words = tuple(word.text for key in ("command", "args", "entrypoints") for word in container.get(key).each())
         if reference.open:
@@ -51,11 +38,6 @@ def _workload(subject: Subject, settings: Settings) -> Iterator[Finding]:
         for place, text in _texts_of(container):
             found += read(text, place, settings)
     yield from conclude(found, settings)
-
-
-def _containers(subject: Subject) -> list[Node]:
-    own = [subject.node] if subject.token == _DOCKER else []
-    return [*own, *containers(subject.node), *(n for n in subject.node.walk() if n.key == "containerspec")]
 
 
 def _texts_of(container: Node) -> Iterator[tuple[Node, str]]:
@@ -224,7 +206,7 @@ CHECKS = (
         "pods and what makes pods (patches, lists, init containers), containers of docker and of Azure: images, "
         "configuration in variables and arguments",
         _workload,
-        WORKLOADS | _CONTAINER_RESOURCES,
+        WORKLOADS | CONTAINER_RESOURCES,
         grades=_TEXT_GRADES,
     ),
     Check(
