@@ -61,8 +61,6 @@ _WHOLE_ARRAY = re.compile(r'"\$(?:\{(\w+)\[@\]\}|@)"', re.ASCII)
 _RUNNER = re.compile(r'([\w-]+)[ \t]*\(\)[ \t\n]*(?=\{)[^}]{0,400}?(?:[;&|{\n]|\b(?:if|then|do)\b|!)[ \t]*"?\$[@*]')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
 _NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
-_POWERSHELL_COMMENT = re.compile(r"<#.*?#>", re.DOTALL)
-_POWERSHELL_TEXT = re.compile(r"@(['\"])[ \t]*\r?\n(.*?)\r?\n\1@", re.DOTALL)
 _POWERSHELL_SCOPE = re.compile(r"\$(?:env|script|global|local):", re.IGNORECASE)
 _POWERSHELL_ASSIGNMENT = re.compile(r"(^|[;{\n])[ \t]*\$(\w+)[ \t]*=[ \t]*(?=['\"])")
 _CMD_VARIABLE = re.compile(r"%(\w+)%")
@@ -177,9 +175,11 @@ def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]
     if depth > _DEEPEST:
         raise UnreadableError
     own, words = dict(variables), command.words
-    while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
+    start = 0
+    while start < len(words) and (assignment := _ASSIGNMENT.fullmatch(words[start])):
         own[assignment[1]] = assignment[2]
-        words = words[1:]
+        start += 1
+    words = words[start:]
     if len(words) > 2 and words[1] == "=":
         # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
         words = words[2:]
@@ -274,9 +274,23 @@ def _started(arguments: list[str], variables: dict[str, str], depth: int) -> lis
 
 def _plain_powershell(text: str) -> str:
     """PowerShell text with what is peculiar to it put as a shell would have it."""
-    text = _POWERSHELL_TEXT.sub(lambda match: "'" + match[2].replace("'", " ") + "'", text)
-    text = _POWERSHELL_SCOPE.sub("$", _POWERSHELL_COMMENT.sub(" ", text))
+    for quote in "'\"":
+        text = _between(text, f"@{quote}\n", f"\n{quote}@", lambda inner: "'" + inner.replace("'", " ") + "'")
+    text = _POWERSHELL_SCOPE.sub("$", _between(text, "<#", "#>", lambda _: " "))
     return _POWERSHELL_ASSIGNMENT.sub(r"\1\2=", text)
+
+
+def _between(text: str, opening: str, closing: str, put: Callable[[str], str]) -> str:
+    """The text with all that stands between two marks put in another way, the marks left out."""
+    parts: list[str] = []
+    at = 0
+    while (start := text.find(opening, at)) >= 0:
+        end = text.find(closing, start + len(opening))
+        if end < 0:
+            break
+        parts += [text[at:start], put(text[start + len(opening) : end])]
+        at = end + len(closing)
+    return "".join([*parts, text[at:]])
 
 
 def _positional(words: list[str]) -> dict[str, str]:

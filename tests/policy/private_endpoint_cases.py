@@ -91,6 +91,22 @@ SHELL_FORMS = {
     "or else": f"az network private-endpoint show -n pe || {CREATE}",
     "a process substitution": f"cat <({CREATE})",
     "backquotes in quotes": f'id="`{CREATE}`"',
+    "an alias": "alias pe='az network private-endpoint'\npe create -n x",
+    "a trap": f"trap '{CREATE}' EXIT",
+    "find": f"find . -name x -exec {CREATE} \\;",
+    "watch": f"watch -n 5 '{CREATE}'",
+    "at": f"echo '{CREATE}' | at now",
+    "a crontab": f"echo '*/5 * * * * {CREATE}' | crontab -",
+    "a makefile on stdin": f"make -f - <<'E'\nall:\n\t@{CREATE}\nE",
+    "source": f"source /dev/stdin <<'E'\n{CREATE}\nE",
+    "a shell's process substitution": f"bash <(echo '{CREATE}')",
+    "a printed word": "az network $(echo private-endpoint) create",
+    "a printed script": f'x=$(bash -c "$(echo {CREATE!r})")',
+    "all output redirected": "az network private-endpoint create &> log",
+    "several scripts for a machine": f"az vm run-command invoke --command-id R --scripts 'set -e' '{CREATE}'",
+    "a connection of a storage account": "az storage account private-endpoint-connection approve -n x",
+    "the machine's agent": f"azcmagent connect --private-link-scope {SCOPE}",
+    "encoded PowerShell": f"pwsh -EncodedCommand {base64.b64encode(CREATE.encode('utf-16-le')).decode()}",
     "wrappers": f"nohup stdbuf -oL setsid timeout -k 5 60s flock /tmp/lock {CREATE}",
     "env -S": f"env -S '{CREATE}'",
     "su": f"su - azure -c '{CREATE}'",
@@ -127,6 +143,12 @@ SHELL_FORMS = {
 }
 
 POWERSHELL_FORMS = {
+    "Invoke-Expression": f"Invoke-Expression '{CREATE}'",
+    "Start-Process": "Start-Process az -ArgumentList 'network','private-endpoint','create' -Wait",
+    "a variable": "$what = 'private-endpoint'\naz network $what create",
+    "an escaped quote before": 'Write-Host "it`"s"; New-AzPrivateEndpoint -Name pe',
+    "a text block before": "@'\nit's\n'@ | Out-File x\nNew-AzPrivateEndpoint -Name pe",
+    "a condition": "if (-not (Get-AzPrivateEndpoint -Name pe)) {\n  New-AzPrivateEndpoint -Name pe\n}",
     "splatting": "$params = @{ Name = 'pe' }\nNew-AzPrivateEndpoint @params",
     "try": "try { New-AzPrivateEndpoint -Name pe } catch { throw }",
     "a pipe": "Get-AzVirtualNetwork | ForEach-Object { New-AzPrivateEndpoint -Subnet $_.Subnets[0] -Name pe }",
@@ -302,6 +324,86 @@ REFUSED = [
         "azure-native:authorization:PolicyDefinition",
         {"policyRule": {"then": {"effect": "deployIfNotExists", "details": {"deployment": deployment(ARM_ENDPOINT)}}}},
         "policyRule.then.details.deployment.properties.template.resources[0]",
+    ),
+    Case(
+        "cmd",
+        LOCAL,
+        {"interpreter": ["cmd.exe", "/C"], "create": "set X=network\ncall az %X% private-endpoint create"},
+        "create",
+    ),
+    Case(
+        "machine's mixed data",
+        "azure-native:compute:VirtualMachine",
+        {"userData": encoded(f"Content-Type: multipart/mixed; boundary=B\n\n--B\nX: y\n\n#!/bin/sh\n{CREATE}\n--B--")},
+        "userData",
+    ),
+    Case(
+        "scale set's extension",
+        "azure-native:compute:VirtualMachineScaleSet",
+        {"virtualMachineProfile": {"extensionProfile": {"extensions": [{"settings": {"commandToExecute": CREATE}}]}}},
+        "virtualMachineProfile.extensionProfile.extensions[0].settings.commandToExecute",
+    ),
+    Case("runbook", "azure:automation/runBook:RunBook", {"content": "New-AzPrivateEndpoint -Name pe"}, "content"),
+    Case(
+        "container by its entry point",
+        "docker:index/container:Container",
+        {"image": "azure-cli", "entrypoints": ["az"], "command": ["network", "private-endpoint", "create"]},
+        "entrypoints",
+    ),
+    Case(
+        "container group",
+        "azure-native:containerinstance:ContainerGroup",
+        {"containers": [{"image": "azure-cli", "command": ["/bin/sh", "-c", CREATE]}]},
+        "containers[0].command",
+    ),
+    Case(
+        "Tekton's step",
+        "kubernetes:tekton.dev/v1:Task",
+        {"spec": {"steps": [{"image": "azure-cli", "script": f"#!/bin/bash\n{CREATE}"}]}},
+        "spec.steps[0].script",
+    ),
+    Case(
+        "Crossplane's composition",
+        "kubernetes:apiextensions.crossplane.io/v1:Composition",
+        {
+            "spec": {
+                "resources": [
+                    {"base": {"apiVersion": "network.azure.upbound.io/v1beta1", "kind": "PrivateEndpoint", "spec": {}}}
+                ]
+            }
+        },
+        "spec.resources[0].base.spec",
+    ),
+    Case(
+        "type put together in a template",
+        DEPLOYMENT,
+        deployment({"type": "[concat('Microsoft.Network', '/privateEndpoints')]", "name": "x"}),
+        "properties.template.resources[0]",
+    ),
+    Case(
+        "zone put together in a template",
+        DEPLOYMENT,
+        deployment(
+            {
+                "type": "Microsoft.Network/privateDnsZones",
+                "name": "[format('privatelink.{0}.{1}', variables('service'), 'azure.com')]",
+            },
+            variables={"service": "his.arc"},
+        ),
+        "properties.template.resources[0].name",
+        GA,
+    ),
+    Case(
+        "template spec in a template",
+        DEPLOYMENT,
+        deployment(
+            {
+                "type": "Microsoft.Resources/templateSpecs/versions",
+                "name": "x/1",
+                "properties": {"mainTemplate": template(ARM_ENDPOINT)},
+            }
+        ),
+        "properties.template.resources[0].properties.mainTemplate.resources[0]",
     ),
     Case(
         "managed application",
@@ -717,6 +819,22 @@ ADVISED = [
         {"osProfile": {"customData": UNKNOWN}},
         "osProfile.customData",
     ),
+    Case(
+        "python's text on stdin",
+        LOCAL,
+        {"create": "python3 - <<E\nrun(['az', 'network', 'private-endpoint', 'create'])\nE"},
+        "create",
+    ),
+    Case(
+        "Terraform text", LOCAL, {"create": 'cat > m.tf <<E\nresource "azurerm_private_endpoint" "x" {}\nE'}, "create"
+    ),
+    Case("options that are not known", LOCAL, {"create": 'az connectedk8s connect -n "$N" -g "$G" $OPTIONS'}, "create"),
+    Case(
+        "script kept in a ConfigMap",
+        "kubernetes:core/v1:ConfigMap",
+        {"data": {"run.sh": f"#!/bin/sh\n{CREATE}\n"}},
+        'data["run.sh"]',
+    ),
     Case("unbalanced", LOCAL, {"create": "az network private-endpoint create 'x"}, "create"),
 ]
 
@@ -892,5 +1010,15 @@ PASSED = [
         "azure-native:containerservice:ManagedCluster",
         {"apiServerAccessProfile": {"enablePrivateCluster": True, "privateDNSZone": "none"}},
     ),
+    Case("unknown values of options", LOCAL, {"create": 'az connectedk8s connect -n "$N" -g "$G" --tags "a=$B"'}),
+    Case("a function that prints its arguments", LOCAL, {"create": f'log() {{ echo "$@"; }}\nlog {CREATE}'}),
+    Case("a text of several lines", LOCAL, {"create": f"git commit -m 'one\n{CREATE}\ntwo'"}),
+    Case("printed for a search", LOCAL, {"create": f"echo '{CREATE}' | grep private; cat <<E\n{CREATE}\nE"}),
+    Case(
+        "deleting all",
+        LOCAL,
+        {"create": "az network private-endpoint delete --ids $(az network private-endpoint list -o tsv)"},
+    ),
+    Case("powershell, off", LOCAL, {**POWERSHELL, "create": "Set-AzConnectedKubernetes -PrivateLinkState Disabled"}),
     Case("not Azure", "aws:ec2/vpcEndpoint:VpcEndpoint", {"privateDnsEnabled": True}),
 ]

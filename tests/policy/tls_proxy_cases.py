@@ -206,6 +206,10 @@ COMMANDS = {
     "ssh": "ssh proxy.corp 'nohup mitmdump -p 8080 >/dev/null 2>&1 &'",
     "tmux": "tmux new-session -d 'mitmdump -p 8080'",
     "systemd-run": "systemd-run --unit p /usr/bin/mitmdump",
+    "a compose file": "docker compose -f - up -d <<'E'\nservices:\n  p:\n    image: mitmproxy/mitmproxy\nE",
+    "a container file": "docker build -t p - <<'E'\nFROM mitmproxy/mitmproxy:11\nE",
+    "a service": "systemctl enable --now mitmproxy.service",
+    "Helm's chart by repository": "helm upgrade --install p mitmproxy --repo https://charts.example",
     "a unit": f"cat > /etc/systemd/system/p.service <<'EOF'\n{UNIT}EOF\nsystemctl enable --now p",
 }
 
@@ -309,6 +313,12 @@ REFUSED = [
         RELEASE,
         {"chart": "egress", "valueYamlFiles": [{"text": ""}, "image: mitmproxy/mitmproxy:11\n"]},
         "valueYamlFiles[1]",
+    ),
+    Case(
+        "squid in lists of values",
+        RELEASE,
+        {"chart": "squid", "values": {"config": {"ssl_bump": ["peek step1", "bump all"]}}},
+        "values",
     ),
     Case("Helm v4", "kubernetes:helm.sh/v4:Chart", {"chart": "oci://r/mitmproxy"}, "chart"),
     Case(
@@ -804,6 +814,11 @@ PASSED = [
     Case("no private roots", PROXY, {"httpsUrl": "http://proxy:1", "genuineRoots": ""}),
     Case("unknown secret", SECRET, {"data": {"password": UNKNOWN}, "stringData": {"token": UNKNOWN}}),
     Case("unknown values of no proxy", RELEASE, {"chart": "prometheus", "valueYamlFiles": [UNKNOWN]}),
+    Case(
+        "names alone", LOCAL, {"create": "kubectl run mitmproxy --image=nginx:1; docker run --name mitmproxy nginx:1"}
+    ),
+    Case("a release's name", LOCAL, {"create": "helm install mitmproxy ./charts/egress"}),
+    Case("stopping it", LOCAL, {"create": "systemctl stop mitmproxy; systemctl disable mitmproxy; pkill mitmdump"}),
     Case("asking for a version", LOCAL, {"create": "mitmproxy --version; docker run mitmproxy/mitmproxy --help"}),
     Case("inside a running one", LOCAL, {"create": "docker exec mitmproxy ls; kubectl logs deploy/mitmproxy"}),
     Case(
