@@ -59,6 +59,7 @@ class Sign:
 
     Attributes:
         kind: unique; two weak signs of different kinds agree.
+        covers: the form, for the documentation.
         grade: how much it proves: a directive does it, two signs agree within, one sign.
         patterns: each is found in the text, or in the same piece of it.
         problem: a clause about the property.
@@ -67,6 +68,7 @@ class Sign:
     """
 
     kind: str
+    covers: str
     grade: str
     patterns: tuple[re.Pattern[str], ...]
     problem: str
@@ -97,18 +99,21 @@ _ENVOY_ANY_HOST = re.compile(r"(?<!sni_)dynamic_forward_proxy")
 SIGNS = (
     Sign(
         "fortinet",
+        "Fortinet `set ssl-ssh-profile`, `inspect-all` or `status` of `deep-inspection`",
         DIRECTIVE,
         (_line(r"set[ \t]+(?:ssl-ssh-profile|inspect-all|status)[ \t]+\"?(?:custom-)?deep-inspection\"?[ \t\r]*$"),),
         "has Fortinet open TLS by deep inspection",
     ),
     Sign(
         "proxysg",
+        "ProxySG `ssl.forward_proxy(...)`",
         DIRECTIVE,
         (re.compile(r"^[^;\n]*\bssl\.forward_proxy\([ \t]*(?!no\b)\w", re.MULTILINE),),
         "has ProxySG open TLS by `ssl.forward_proxy`",
     ),
     Sign(
         "palo alto",
+        "Palo Alto `ssl-forward-proxy` with the action `decrypt`",
         DIRECTIVE,
         (re.compile(r"ssl-forward-proxy"), re.compile(r"\baction\W{1,8}decrypt\b")),
         "has Palo Alto open TLS by a rule that decrypts as `ssl-forward-proxy`",
@@ -118,12 +123,14 @@ SIGNS = (
     ),
     Sign(
         "verdict",
+        "a preflight's cause `tls-intercepted`",
         VERDICT,
         (re.compile(rf"\"cause\"\s*:\s*\"{INTERCEPTED}\""),),
         "holds a preflight verdict that saw TLS intercepted",
     ),
     Sign(
         "nginx",
+        "NGINX `ssl_certificate` with `proxy_pass https://$host` in one server",
         TWO_SIGNS,
         (_ANY_HOST, _line(r"ssl_certificate(?:_by_lua\w*)?[ \t]")),
         "has NGINX answer TLS with a certificate of its own and ask whichever host is wanted by TLS anew",
@@ -131,18 +138,21 @@ SIGNS = (
     ),
     Sign(
         "envoy",
+        "Envoy `DownstreamTlsContext` and `UpstreamTlsContext` with `dynamic_forward_proxy`",
         TWO_SIGNS,
         (_ENVOY_DOWNSTREAM, _ENVOY_UPSTREAM, _ENVOY_ANY_HOST),
         "has Envoy answer TLS with a certificate of its own and ask whichever host is wanted by TLS anew",
     ),
     Sign(
         "nginx forwarding",
+        "NGINX `proxy_pass https://$host`",
         ONE_SIGN,
         (_ANY_HOST,),
         "has NGINX ask whichever host is wanted by TLS of its own",
     ),
     Sign(
         "envoy forwarding",
+        "Envoy `DownstreamTlsContext` with `dynamic_forward_proxy` and no `connect_matcher`",
         ONE_SIGN,
         (_ENVOY_DOWNSTREAM, _ENVOY_ANY_HOST),
         "has Envoy end TLS before it forwards to whichever host is wanted",
@@ -151,12 +161,14 @@ SIGNS = (
     ),
     Sign(
         "squid port",
+        "squid `http_port ... ssl-bump`",
         ONE_SIGN,
         (_line(r"https?_port[ \t][^#\n]*\bssl-bump\b"),),
         "has a squid port open for interception",
     ),
     Sign(
         "squid signing",
+        "squid `generate-host-certificates=on`, `sslcrtd_program`, `security_file_certgen`",
         ONE_SIGN,
         (
             re.compile(
@@ -167,23 +179,41 @@ SIGNS = (
     ),
     Sign(
         "haproxy authority",
+        "HAProxy `bind ... ca-sign-file`",
         ONE_SIGN,
         (_line(r"bind[ \t][^#\n]*\bca-sign-file\b"),),
         "gives HAProxy an authority to sign certificates with",
     ),
     Sign(
         "haproxy signing",
+        "HAProxy `bind ... generate-certificates`",
         ONE_SIGN,
         (_line(r"bind[ \t][^#\n]*\bgenerate-certificates\b"),),
         "has HAProxy sign certificates for other hosts",
     ),
     Sign(
         "authority",
+        "names of the authorities of Zscaler, Netskope, Umbrella, Fortinet, mitmproxy",
         ONE_SIGN,
         (re.compile(r"zscaler ?root|netskope|umbrella[ _-]?root|fortinet_ca_ssl|mitmproxy-ca", re.IGNORECASE),),
         "names the certificate authority of an intercepting product",
     ),
 )
+_SQUID = "squid `ssl_bump` with bump, stare, client-first, server-first or (before 3.3) allow"
+
+
+def covered() -> str:
+    """The forms of the table, by what they prove."""
+
+    def of(*grades: str) -> str:
+        return "; ".join(sign.covers for sign in SIGNS if sign.grade in grades)
+
+    return (
+        f"conclusive alone: {_SQUID}; {of(DIRECTIVE, VERDICT)}; a script or a unit that runs an interceptor. Two "
+        f"signs in one: {of(TWO_SIGNS)}. One sign, of which two agree: {of(ONE_SIGN)}"
+    )
+
+
 #: What a container file builds on.
 _BASE_IMAGE = re.compile(r"^FROM[ \t]+(?:--platform=\S+[ \t]+)?(\S*/\S+)", re.MULTILINE)
 _BUMP = re.compile(r"^[ \t]*ssl_bump[ \t]+([\w-]+)([^#\n]*)", re.MULTILINE)

@@ -60,7 +60,7 @@ RULE = Rule(
             "two signs that agree, neither of which proves anything alone", *_BOTH, "our judgement", _VENDORS_CHECKED
         ),
         settings.EXEMPTED: Grade(
-            "any of these where the gateway's host names are exempt (allowed since 2026-02-17)",
+            "TLS is opened, but the gateway's host names are exempt (allowed since 2026-02-17)",
             Level.MANDATORY,
             Level.ADVISORY,
             _HISTORY,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, WORDS
-from .interception import GATEWAY_NAME, INTERCEPTED, MEND, Weak, bare, conclude, image, read
+from .interception import GATEWAY_NAME, INTERCEPTED, MEND, Weak, bare, conclude, covered, image, read
 from .manifests import documents
 from .names import GATEWAY, REQUIRED, meets
 from .proxy_settings import DIRECTIVE, EXEMPTED, INTERCEPTOR, ONE_SIGN, TWO_SIGNS, VERDICT, grade
@@ -194,45 +194,41 @@ def _kubernetes(*kinds: str) -> frozenset[str]:
 
 
 _CILIUM = _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy")
-_PROXIES = (
-    "squid (`ssl_bump` with bump, stare, client-first or server-first; `ssl-bump` ports and signing), Envoy, HAProxy, "
-    "NGINX, Palo Alto, Fortinet, ProxySG, names of their authorities, scripts that run an interceptor"
-)
 _TEXT_GRADES = (INTERCEPTOR, DIRECTIVE, TWO_SIGNS, VERDICT, EXEMPTED, ONE_SIGN)
 
 CHECKS = (
     Check(
         "workload",
         "pods and what makes pods (patches, lists, init containers), containers of docker and of Azure: images, "
-        "configuration in variables and arguments",
+        "the same forms of text in variables and arguments",
         _workload,
         WORKLOADS | CONTAINER_RESOURCES,
         grades=_TEXT_GRADES,
     ),
     Check(
         "configuration",
-        f"text in ConfigMaps and Secrets: {_PROXIES}",
+        f"text in ConfigMaps and Secrets; {covered()}",
         _configuration,
         _kubernetes("core:configmap", "core:secret"),
         grades=_TEXT_GRADES,
     ),
     Check(
         "written",
-        "the same text, where a command or a machine's custom data writes it",
+        "the same forms of text, where a command or a machine's custom data writes it",
         _text,
         frozenset({CONFIGURATION}),
         grades=_TEXT_GRADES,
     ),
     Check(
         "helm",
-        "Helm releases and charts by name, values and value files",
+        "Helm releases and charts by name; the same forms of text in values and value files",
         _helm,
         HELM,
         grades=_TEXT_GRADES,
     ),
     Check(
         "custom",
-        "custom resources by images, charts, values and text in their `spec` (Argo, Flux, Knative, Istio)",
+        "custom resources (Argo, Flux, Knative, Istio) by images, charts and the same forms of text in their `spec`",
         _custom,
         matches=lambda token: is_custom(token) and token not in _CILIUM,
         grades=_TEXT_GRADES,
