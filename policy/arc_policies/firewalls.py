@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from .names import GATEWAY, REQUIRED, covers, host_of, meets
 from .proxy_settings import EXEMPTED, FIREWALL, ONE_SIGN, grade
@@ -20,7 +22,7 @@ _NO_DECRYPTION = "Exempt the hosts of Arc from decryption, or take the rule off 
 
 def _rule_groups(subject: Subject, settings: Settings) -> Iterator[Finding]:
     """Application rules by priority: what an earlier one allows untouched, a later one never opens."""
-    passed: list[str] = []
+    passed: list[_Passed] = []
     collections = sorted(
         [*subject.node.field("ruleCollections").each(), *subject.node.field("applicationRuleCollections").each()],
         key=_priority,
@@ -38,12 +40,17 @@ def _rule_groups(subject: Subject, settings: Settings) -> Iterator[Finding]:
             *rule.field("fqdnTags", "destinationFqdnTags").each(),
         ]
         if terminates.on:
-            yield from _terminating(terminates, targets, unsure, passed, settings)
+            spared = [one.pattern for one in passed if not _apart(one.sources, _sources(rule))]
+            yield from _terminating(terminates, targets, unsure, spared, settings)
         elif terminates.open:
             yield Finding(
                 OPEN, terminates.path, "may terminate TLS, which is not known yet", _EXEMPT.format(name=GATEWAY)
             )
-        elif implied := [node for node in rule.field("targetUrls", "destinationUrls").each() if _touched(node, passed)]:
+        elif implied := [
+            node
+            for node in rule.field("targetUrls", "destinationUrls").each()
+            if _touched(node, [one.pattern for one in passed])
+        ]:
             yield Finding(
                 ONE_SIGN,
                 implied[0].path,
@@ -51,7 +58,37 @@ def _rule_groups(subject: Subject, settings: Settings) -> Iterator[Finding]:
                 _EXEMPT.format(name=GATEWAY),
             )
         else:
-            passed += [node.text for node in rule.field("targetFqdns", "destinationFqdns").each() if node.text]
+            hosts = rule.field("targetFqdns", "destinationFqdns").each()
+            passed += [_Passed(node.text, _sources(rule)) for node in hosts if node.text]
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """Hosts that a rule lets through untouched, and for whom; no sources mean that these are not known."""
+
+    pattern: str
+    sources: frozenset[str]
+
+
+def _sources(rule: Node) -> frozenset[str]:
+    """Addresses and groups that a rule is for; none where it is for all, or some are not known."""
+    given = [*rule.field("sourceAddresses").each(), *rule.field("sourceIpGroups").each()]
+    texts = frozenset(one.text.lower() for one in given)
+    return frozenset() if any(one.open for one in given) or "*" in texts else texts
+
+
+def _apart(these: frozenset[str], those: frozenset[str]) -> bool:
+    """Whether two rules are for different sources, as far as their texts tell."""
+    return bool(these and those) and not any(_overlap(one, other) for one in these for other in those)
+
+
+def _overlap(one: str, other: str) -> bool:
+    try:
+        ours, theirs = ipaddress.ip_network(one, strict=False), ipaddress.ip_network(other, strict=False)
+    except ValueError:
+        # Groups and ranges can be compared by their text alone; a group may hold any address.
+        return one == other or ("/ipgroups/" in one) != ("/ipgroups/" in other) or "-" in one + other
+    return ours.version == theirs.version and ours.overlaps(theirs)
 
 
 def _priority(collection: Node) -> float:

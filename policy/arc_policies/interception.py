@@ -23,7 +23,7 @@ GATEWAY_NAME = re.compile(r"gw\\*\.arc\\*\.azure\\*\.com", re.IGNORECASE)
 #: Products that can be set up to intercept, by a part of an image's or chart's name.
 _PRODUCTS = re.compile(
     r"(?:^|[-_/.])(mitm\w*|ssl-?split|ssl-?bump|zscaler|netskope|burp|burpsuite|charles|bluecoat|proxysg|umbrella|fiddler|"
-    r"forti(?:proxy|gate|web)|panos|pan-?os|pan_cn\w*|pan-cn-series|cn-series|vm-series|forcepoint|skyhigh|iboss)"
+    r"forti(?:proxy|gate)|panos|pan-?os|pan_cn\w*|pan-cn-series|cn-series|vm-series|forcepoint|skyhigh|iboss)"
     r"(?:[-_/.:]|$)",
     re.IGNORECASE,
 )
@@ -195,7 +195,13 @@ SIGNS = (
         "authority",
         "names of the authorities of Zscaler, Netskope, Umbrella, Fortinet, mitmproxy",
         ONE_SIGN,
-        (re.compile(r"zscaler ?root|netskope|umbrella[ _-]?root|fortinet_ca_ssl|mitmproxy-ca", re.IGNORECASE),),
+        (
+            re.compile(
+                r"zscaler ?root|netskope[\w .-]{0,24}?(?:root|\bca\b|cert)|umbrella[ _-]?root|"
+                r"fortinet_ca_ssl|mitmproxy-ca",
+                re.IGNORECASE,
+            ),
+        ),
         "names the certificate authority of an intercepting product",
     ),
 )

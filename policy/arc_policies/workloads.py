@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, WORDS
@@ -23,6 +23,7 @@ _IMAGES = frozenset({"image", "imagename", "repository", "imagerepository", "cha
 _OF_PROXY = re.compile(
     r"squid|envoy|haproxy|nginx|mitm|proxy|egress|intercept|\.(?:conf|cfg|cpl|sh|xml|ya?ml|json)$", re.IGNORECASE
 )
+_FILE = re.compile(r'"[^"\n]{0,200}/([^"/\n]{1,200})"')
 #: Options whose value is but a name.
 _NAMING = frozenset({"--name", "--hostname", "-h", "--network", "--net", "--label", "-l", "--unit"})
 
@@ -55,6 +56,8 @@ def _texts_of(container: Node) -> Iterator[tuple[Node, str]]:
 
 def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
     found: list[Finding | Weak] = []
+    plain = {} if subject.token.endswith(":secret") else subject.node.get("data").value
+    files = {name: text for name, text in plain.items() if isinstance(text, str)} if isinstance(plain, dict) else {}
     for name in ("data", "stringData", "binaryData"):
         encoded = name == "binaryData" or (name == "data" and subject.token.endswith(":secret"))
         entries = subject.node.get(name)
@@ -62,9 +65,17 @@ def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
             key = str(entry.path[-1])
             if entry.open and (entry is entries or _OF_PROXY.search(key)):
                 yield Finding(OPEN, entry.path, "holds configuration that is not known yet", MEND)
-            found += read(decoded(entry.text) if encoded else entry.text, entry, settings)
+            text = decoded(entry.text) if encoded else _with_files(entry.text, files)
+            found += read(text, entry, settings)
             found += (one for one in read(key, entry, settings) if isinstance(one, Weak))
     yield from conclude(found, settings)
+
+
+def _with_files(text: str, files: Mapping[str, str]) -> str:
+    """The text with lists of hosts that lie in entries beside it, as squid's access lists name them."""
+    if "acl" not in text:
+        return text
+    return _FILE.sub(lambda match: " ".join(files.get(match[1], match[0]).split()), text)
 
 
 def _text(subject: Subject, settings: Settings) -> Iterator[Finding]:

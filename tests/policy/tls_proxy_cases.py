@@ -540,6 +540,18 @@ REFUSED = [
         "ruleCollections[1].rules[0].terminateTLS",
         GA,
     ),
+    Case(
+        "firewall, exempt for others",
+        RULES,
+        groups(
+            group(
+                rule("*.gw.arc.azure.com", terminates=False, sourceAddresses=["10.1.0.0/16"]),
+                rule("*", sourceAddresses=["10.2.0.0/16", "10.3.4.5"]),
+            )
+        ),
+        "ruleCollections[0].rules[1].terminateTLS",
+        GA,
+    ),
     Case("firewall, draft", f"{RULES}Draft", groups(group(rule("*"))), ONE_RULE),
     Case("firewall, old token", RULES.replace("network:", "network/v20230201:"), groups(group(rule("*"))), ONE_RULE),
     Case(
@@ -673,6 +685,31 @@ ADVISED = [
         "ruleCollections[0].rules[1].terminateTLS",
         GA,
     ),
+    Case(
+        "firewall, exempt for some of these",
+        RULES,
+        groups(
+            group(
+                rule("*.gw.arc.azure.com", terminates=False, sourceAddresses=["10.1.0.0/16"]),
+                rule("*", sourceAddresses=["10.0.0.0/8"]),
+            )
+        ),
+        "ruleCollections[0].rules[1].terminateTLS",
+        GA,
+    ),
+    Case(
+        "squid, guarded by a list beside it, under ga",
+        CONFIG_MAP,
+        {
+            "data": {
+                "squid.conf": 'acl spared ssl::server_name "/etc/squid/spared.txt"\n'
+                "ssl_bump splice spared\nssl_bump bump all\n",
+                "spared.txt": ".bank.example\n.gw.arc.azure.com\n",
+            }
+        },
+        'data["squid.conf"]',
+        GA,
+    ),
     Case("firewall, other name under ga", RULES, groups(group(rule("management.azure.com"))), ONE_RULE, GA),
     Case("firewall, category", RULES, groups(group(rule(webCategories=["business"]))), ONE_RULE),
     Case("firewall, unknown hosts", RULES, groups(group(rule(UNKNOWN))), ONE_RULE),
@@ -749,7 +786,7 @@ ADVISED = [
     Case(
         "authority in values", RELEASE, {"chart": "agent", "values": {"extraCa": "Umbrella Root CA"}}, "values.extraCa"
     ),
-    Case("vendor's chart", RELEASE, {"chart": "netskope-connector", "values": {}}, "chart"),
+    Case("vendor's chart", RELEASE, {"chart": "netskope-connector", "values": {"url": "corp.netskope.com"}}, "chart"),
     Case(
         "vendor's image in Flux",
         "kubernetes:helm.toolkit.fluxcd.io/v2:HelmRelease",
@@ -819,6 +856,7 @@ PASSED = [
     ),
     Case("a release's name", LOCAL, {"create": "helm install mitmproxy ./charts/egress"}),
     Case("stopping it", LOCAL, {"create": "systemctl stop mitmproxy; systemctl disable mitmproxy; pkill mitmdump"}),
+    Case("vendor's address", RELEASE, {"chart": "egress", "values": {"tenant": "corp.goskope.com", "by": "netskope"}}),
     Case("asking for a version", LOCAL, {"create": "mitmproxy --version; docker run mitmproxy/mitmproxy --help"}),
     Case("inside a running one", LOCAL, {"create": "docker exec mitmproxy ls; kubectl logs deploy/mitmproxy"}),
     Case(
