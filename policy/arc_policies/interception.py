@@ -220,6 +220,11 @@ def covered() -> str:
     )
 
 
+#: What every text has in which there is anything to find: most text has none of it, and costs one look.
+_HINT = re.compile(
+    r"ssl|tls|certificate|certgen|ca-sign|proxy|inspection|mitm|zscaler|netskope|umbrella|^FROM",
+    re.IGNORECASE | re.MULTILINE,
+)
 #: What a container file builds on.
 _BASE_IMAGE = re.compile(r"^FROM[ \t]+(?:--platform=\S+[ \t]+)?(\S*/\S+)", re.MULTILINE)
 _BUMP = re.compile(r"^[ \t]*ssl_bump[ \t]+([\w-]+)([^#\n]*)", re.MULTILINE)
@@ -256,6 +261,8 @@ def exempts(words: tuple[str, ...]) -> bool:
 
 def read(text: str, place: Node, settings: Settings) -> Iterator[Finding | Weak]:
     """What a text says: a finding where it is conclusive, else weak signs."""
+    if not _HINT.search(text):
+        return
     text = text.replace("\\\r\n", " ").replace("\\\n", " ")
     bumps = list(_BUMP.finditer(text))
     for base in _BASE_IMAGE.finditer(text):
