@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import deque
 from dataclasses import replace
 
@@ -53,6 +54,9 @@ CONTAINER_RESOURCES = frozenset(
     }
 )
 _DEEPEST = 6
+
+#: What was declared by the resource that this thread was asked about last.
+_LAST = threading.local()
 
 #: A resource of a provider that no rule knows by its types.
 FOREIGN = "text:foreign"
@@ -119,7 +123,12 @@ def _foreign(provider: str) -> bool:
 
 def subjects(token: str, resource: Resource) -> list[Subject]:
     """All that a resource of this normalised type declares, itself first."""
-    return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
+    value = plain(resource.props)
+    key = (token, resource.urn)
+    # One policy after another asks about the same resource: what it declares is found out once.
+    if getattr(_LAST, "key", None) != key or _LAST.value != value:
+        _LAST.key, _LAST.value, _LAST.subjects = key, value, _subjects(token, Node(value))
+    return [replace(subject, resource=resource) for subject in _LAST.subjects]
 
 
 def containers(token: str, node: Node) -> list[Node]:
