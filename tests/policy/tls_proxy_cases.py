@@ -857,6 +857,39 @@ PASSED = [
     Case("a release's name", LOCAL, {"create": "helm install mitmproxy ./charts/egress"}),
     Case("stopping it", LOCAL, {"create": "systemctl stop mitmproxy; systemctl disable mitmproxy; pkill mitmdump"}),
     Case("vendor's address", RELEASE, {"chart": "egress", "values": {"tenant": "corp.goskope.com", "by": "netskope"}}),
+    Case(
+        "rule that forbids it",
+        "kubernetes:kyverno.io/v1:ClusterPolicy",
+        {"spec": {"rules": [{"validate": {"pattern": {"spec": {"containers": [{"image": "!mitmproxy/*"}]}}}}]}},
+    ),
+    Case(
+        "constraint that forbids it",
+        "kubernetes:templates.gatekeeper.sh/v1:ConstraintTemplate",
+        {"spec": {"targets": [{"rego": 'deny[msg] {\n  input.image == "mitmproxy/mitmproxy"\n}'}]}},
+    ),
+    Case(
+        "alarm about it",
+        CONFIG_MAP,
+        text("rules.yaml", "- rule: interception\n  condition: proc.name in (mitmproxy, mitmdump)\n"),
+    ),
+    Case(
+        "ingress controller",
+        RELEASE,
+        {"chart": "ingress-nginx", "values": {"controller": {"config": {"ssl-redirect": "true"}}}},
+    ),
+    Case(
+        "egress gateway that passes through",
+        "kubernetes:networking.istio.io/v1:Gateway",
+        {"spec": {"servers": [{"hosts": ["*.azure.com"], "tls": {"mode": "PASSTHROUGH"}}]}},
+    ),
+    Case(
+        "connecting as documented",
+        LOCAL,
+        {
+            "create": 'az connectedk8s connect --name="$NAME" -g $RG --proxy-https $HTTPS_PROXY '
+            "--proxy-http $HTTP_PROXY --proxy-skip-range $NO_PROXY --gateway-resource-id $GW --correlation-id $(uuidgen) 2>&1 | tee log"
+        },
+    ),
     Case("asking for a version", LOCAL, {"create": "mitmproxy --version; docker run mitmproxy/mitmproxy --help"}),
     Case("inside a running one", LOCAL, {"create": "docker exec mitmproxy ls; kubectl logs deploy/mitmproxy"}),
     Case(
