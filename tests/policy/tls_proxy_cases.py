@@ -887,7 +887,7 @@ PASSED = [
         LOCAL,
         {
             "create": 'az connectedk8s connect --name="$NAME" -g $RG --proxy-https $HTTPS_PROXY '
-            "--proxy-http $HTTP_PROXY --proxy-skip-range $NO_PROXY --gateway-resource-id $GW --correlation-id $(uuidgen) 2>&1 | tee log"
+            "--proxy-http $HTTP_PROXY --proxy-skip-range $NO_PROXY --gateway-resource-id $GW 2>&1 | tee log"
         },
     ),
     Case("asking for a version", LOCAL, {"create": "mitmproxy --version; docker run mitmproxy/mitmproxy --help"}),
