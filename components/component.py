@@ -1,7 +1,9 @@
 """What all components share: their type tokens, and inputs and outputs that policies and the state can see."""
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from inspect import isawaitable
 from typing import Any, Optional
@@ -19,11 +21,34 @@ class ArgumentError(pulumi.RunError):
         super().__init__(f"{type(component).__name__} {component.pulumi_resource_name!r}: {argument}: {reason}")
 
 
+#: How many calls of a registration are recorded: the SDK's own, ours, and some of the program's.
+_CALLS = 12
+
+
+@contextmanager
+def short_stack_traces() -> Iterator[None]:
+    """Have the SDK record the innermost calls alone of what registers a resource here.
+
+    It keeps a stack trace with each resource, down to the interpreter's own start: a third of a command's state, which
+    the engine writes anew at every step.
+    """
+    before = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = _CALLS
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = before
+
+
 class Component(pulumi.ComponentResource):
     """A component whose arguments are handed on as properties, under the names that other languages use."""
 
     def __init__(self, name: str, args: Mapping[str, Any], opts: Optional[pulumi.ResourceOptions]) -> None:
-        super().__init__(f"{PACKAGE}:index:{type(self).__name__}", name, camel_case(args), opts)
+        with short_stack_traces():
+            super().__init__(f"{PACKAGE}:index:{type(self).__name__}", name, camel_case(args), opts)
 
     def child(self, **options: Any) -> pulumi.ResourceOptions:
         """Options for a resource inside this component."""

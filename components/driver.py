@@ -15,7 +15,7 @@ from pulumi_command import local
 
 from arcgateway.launcher import launcher
 
-from .component import Component, camel_case
+from .component import Component, camel_case, short_stack_traces
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,18 @@ def drive(
         identity: what makes it this object and no other: a change replaces, deleting first.
         options: more options of the command.
     """
-    return local.Command(
-        name,
-        interpreter=[launcher(Path.cwd())],
-        create=verbs.apply,
-        update=verbs.apply,
-        delete=verbs.delete,
-        environment=environment,
-        triggers=list(identity) or None,
-        logging=local.Logging.STDERR,
-        opts=component.child(delete_before_replace=True, **options),
-    )
+    with short_stack_traces():
+        return local.Command(
+            name,
+            interpreter=[launcher(Path.cwd())],
+            create=verbs.apply,
+            update=verbs.apply,
+            delete=verbs.delete,
+            environment=environment,
+            triggers=list(identity) or None,
+            logging=local.Logging.STDERR,
+            opts=component.child(delete_before_replace=True, **options),
+        )
 
 
 class Report:

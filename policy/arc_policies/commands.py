@@ -1,14 +1,19 @@
-"""Tables of what a call of `az`, a cmdlet or a request to Azure makes: the resource that it stands for."""
+"""Tables of what a call of `az` or PowerShell makes: the resource that it stands for."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import pairwise, takewhile
 
+from . import lines
+from .arc_chart import AGENTS, CLOUD, version_in
+from .arguments import NAME, Arguments, Made, Option, Row, first, location, nothing, subscription
+from .az_values import items, pairs
+from .cloud_calls import CLOUD_VARIABLES
 from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN
-from .tokens import arm_type_of_id, arm_type_of_parts, from_arm
+from .tokens import Subject
+from .writes import written
 
 COMMANDS = frozenset(
     {
@@ -28,90 +33,36 @@ WORDS = "text:words"
 #: Text that a command writes into a file, or hands to a program.
 CONFIGURATION = "text:configuration"
 
-PROXY = "arc-gateway:index:proxysettings"
+#: Proxy settings, by who is told them: the driver in its environment, `az connectedk8s connect` and `update` (and their
+#: twins in PowerShell), Arc's chart.
+DRIVER_PROXY = "proxy:driver"
+CONNECT_PROXY = "proxy:connect"
+UPDATE_PROXY = "proxy:update"
+CHART_PROXY = "proxy:chart"
+PROXIES = frozenset({DRIVER_PROXY, CONNECT_PROXY, UPDATE_PROXY, CHART_PROXY})
+
+#: Private roots that the driver takes as genuine, with the proxy beside them.
+DRIVER_ROOTS = "roots:driver"
+
+#: One proxy variable of the environment in which a client of Arc runs; the last part of the token is the variable.
+CLIENT_VARIABLE = "variable:"
+CLIENT_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
+GATEWAY = f"{_ARC}gateway"
+_ROLES = "azure-native:authorization:"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
 #: Programs that do nothing but intercept TLS.
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit", "sslsniff", "polarproxy"})
-_GENERIC_CMDLETS = frozenset({"new-azresource", "set-azresource", "invoke-azrestmethod"})
-#: Programs that send requests to an address.
-_REQUESTERS = frozenset({"curl", "wget", "invoke-restmethod", "invoke-webrequest", "irm", "iwr"})
-#: Commands that run what another takes as text, with the option that gives it.
-_SCRIPTS: Mapping[str, tuple[str, ...]] = {
-    "vm run-command invoke": ("--scripts",),
-    "vm run-command create": ("--script",),
-    "vmss run-command invoke": ("--scripts",),
-    "connectedmachine run-command create": ("--script",),
-    "aks command invoke": ("--command", "-c"),
-}
-_FROM_TEMPLATE = re.compile(r"(?:(?:deployment|stack) (?:group|sub|mg|tenant)|ts|bicep deployment) create\b")
-_TEMPLATE_OPTIONS: tuple[tuple[str, str], ...] = (("--template-file", "--template-f"), ("-f", "-f"))
-_DEPLOYING = re.compile(
-    r"(?:new|set)-az(?:resourcegroup|subscription|managementgroup|tenant)?(?:deployment|deploymentstack)|"
-    r"(?:new|set)-az(?:resourcegroup|subscription|managementgroup)deploymentstack"
-)
-
-#: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
-_Option = tuple[str, str]
-_PRIVATE_LINK: _Option = ("--enable-private-link", "--enable-p")
-_SCOPE: tuple[_Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
-_TARGET: tuple[_Option, ...] = (("--private-connection-resource-id", "--private-c"),)
-_GROUPS: tuple[_Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
-
-
-class _Arguments:
-    """The words after a program, asked for options."""
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self.words = words
-
-    def value(self, *options: _Option) -> Value:
-        """An option's value: None when absent, "" when bare, UNKNOWN when open; the last one counts."""
-        found: Value = None
-        for index, word in enumerate(self.words):
-            name, equals, value = word.partition("=")
-            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
-                found = value if equals else ("" if following.startswith("-") else following)
-                found = UNKNOWN if found.strip() == OPEN else found
-        return found
-
-    def values(self, *options: _Option) -> list[Value]:
-        """All values of an option that takes several."""
-        found: list[Value] = []
-        for index, word in enumerate(self.words):
-            name, equals, value = word.partition("=")
-            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
-                found += [value] if equals else []
-                following = takewhile(lambda one: not one.startswith("-"), self.words[index + 1 :])
-                found += [UNKNOWN if one.strip() == OPEN else one for one in following]
-        return found
-
-    @property
-    def hidden(self) -> bool:
-        """Whether a word that is not known may stand for options: one that is no option's value."""
-        following = zip(self.words, self.words[1:], strict=False)
-        return any(word.strip() == OPEN and not before.startswith("-") for before, word in following)
-
-    def settings(self, prefix: str) -> Mapping[str, str]:
-        """What `NAME=VALUE` words, as after `--configuration-settings`, set below a prefix."""
-        pairs = (word.partition("=") for word in self.words if word.startswith(prefix) and "=" in word)
-        return {name.removeprefix(prefix): value for name, _, value in pairs}
-
-    def parameter(self, name: str) -> Value:
-        """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
-        for index, word in enumerate(self.words):
-            given, colon, _ = word.lower().partition(":")
-            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) >= min(8, len(name) + 1):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
-                found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
-                return UNKNOWN if found.strip() == OPEN else found
-        return None
+_PRIVATE_LINK: Option = ("--enable-private-link", "--enable-p")
+_SCOPE: tuple[Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
+_TARGET: tuple[Option, ...] = (("--private-connection-resource-id", "--private-c"),)
+_GROUPS: tuple[Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
 
 
 def _switched(value: Value) -> Value:
@@ -119,7 +70,7 @@ def _switched(value: Value) -> Value:
     return "Enabled" if value == "" else value
 
 
-def _endpoint(args: _Arguments) -> Value:
+def _endpoint(args: Arguments) -> Value:
     connection: dict[str, Value] = {
         "privateLinkServiceId": args.value(*_TARGET) or args.parameter("PrivateLinkServiceConnection"),
         "groupIds": args.value(*_GROUPS),
@@ -127,75 +78,148 @@ def _endpoint(args: _Arguments) -> Value:
     return {"privateLinkServiceConnections": [connection]}
 
 
-def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
-    def body(args: _Arguments) -> Value:
+def _zone(*options: Option) -> Callable[[Arguments], Value]:
+    def body(args: Arguments) -> Value:
         value = args.value(*options)
         return {"privateZoneName": args.parameter("ZoneName") or args.parameter("Name") if value is None else value}
 
     return body
 
 
-def _link_service(args: _Arguments) -> Value:
-    return {"name": args.value(*_NAME), "fqdns": args.value(("--fqdns", "--fq"))}
+def _link_service(args: Arguments) -> Value:
+    return {"name": args.value(*NAME), "fqdns": args.value(("--fqdns", "--fq"))}
 
 
-def _cluster(args: _Arguments) -> Value:
-    state = _switched(args.value(_PRIVATE_LINK))
-    if state is None and args.hidden:
-        state = UNKNOWN
-    scope = args.value(*_SCOPE)
-    return {
-        "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
-        "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
-    }
-
-
-def _firewall_rule(args: _Arguments) -> Value:
+def _firewall_rule(args: Arguments) -> Value:
     """An application rule of Azure Firewall, as the one rule of a group."""
-    hosts = args.values(("--target-fqdns", "--target-f"))
-    named = args.parameter("TargetFqdn")
-    if isinstance(named, str):
-        hosts += named.split(",")
-    switch = args.parameter("TerminateTLS")
+    hosts, urls = args.values(("--target-fqdns", "--target-f")), args.values(("--target-urls", "--target-u"))
+    named, switch = args.parameter("TargetFqdn"), args.parameter("TerminateTLS")
+    given = named.split(",") if isinstance(named, str) else hosts or []
     rule: dict[str, Value] = {
         "terminateTLS": _switched(args.value(("--enable-tls-inspection", "--enable-t")) if switch is None else switch),
-        "targetFqdns": [host.strip() if isinstance(host, str) else host for host in hosts],
-        "targetUrls": args.values(("--target-urls", "--target-u")),
+        "targetFqdns": items(given),
+        "targetUrls": items(urls or []),
     }
     return {"ruleCollections": [{"rules": [rule]}]}
 
 
-def _machine(args: _Arguments) -> Value:
+def _machine(args: Arguments) -> Value:
     return {"privateLinkScopeResourceId": args.value(("--private-link-scope", "--private-link-scope"))}
 
 
-def _nothing(_: _Arguments) -> Value:
-    return {}
-
-
-def _proxy(args: _Arguments) -> Value:
-    https = args.value(("--proxy-https", "--proxy-https"))
-    http = args.value(("--proxy-http", "--proxy-http"))
-    certificate = args.value(("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c"))
-    settings = args.settings("proxy.")
+def _cluster(args: Arguments) -> Value:
+    state = _switched(args.value(_PRIVATE_LINK))
+    if state is None and args.hidden:
+        state = UNKNOWN
+    scope = args.value(*_SCOPE)
+    version = args.whole(("--agent-version", "--ag"))
     return {
-        "httpsUrl": _given(https, args.parameter("HttpsProxy"), settings.get("https_proxy")),
-        "httpUrl": _given(http, args.parameter("HttpProxy"), settings.get("http_proxy")),
-        "certificate": _given(certificate, args.parameter("ProxyCert"), settings.get("proxy_cert")),
+        "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
+        "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
+        "location": location(args),
+        "arcAgentProfile": {
+            "desiredAgentVersion": args.parameter("ArcAgentProfileDesiredAgentVersion") if version is None else version,
+            "agentAutoUpgrade": _auto_upgrade(args),
+        },
     }
 
 
-def _given(*values: Value) -> Value:
-    return next((value for value in values if value is not None), None)
+def _auto_upgrade(args: Arguments) -> Value:
+    disable = first(args.value(("--disable-auto-upgrade", "--disable-a")), args.parameter("DisableAutoUpgrade"))
+    if disable is not None:
+        return disable if disable is UNKNOWN else "Enabled" if str(disable).lower() == "false" else "Disabled"
+    given = first(args.value(("--auto-upgrade", "--au")), args.parameter("ArcAgentProfileAgentAutoUpgrade"))
+    return "Disabled" if str(given).lower() == "false" else given
 
 
-_NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
-_ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
+def _gateway(args: Arguments) -> Value:
+    feature, tag = args.parameter("AllowedFeature"), args.parameter("Tag")
+    features = [feature] if isinstance(feature, str) else args.values(("--allowed-features", "--al"))
+    group = args.value(("--resource-group", "--resource-g"), ("-g", "-g"))
+    return {
+        "name": first(args.whole(*NAME, ("--gateway-name", "--gateway-n")), args.parameter("Name")),
+        "resourceGroup": first(group, args.parameter("ResourceGroupName")),
+        "subscriptionId": subscription(args),
+        "gatewayType": first(args.whole(("--gateway-type", "--gateway-t")), args.parameter("GatewayType")),
+        "allowedFeatures": items(features),
+        "tags": UNKNOWN if tag is not None else pairs(args.values(("--tags", "--t"))),
+        "location": location(args),
+    }
 
-_Row = tuple[str, str, Callable[[_Arguments], Value]]
+
+def _changed_gateway(args: Arguments) -> Value:
+    made = _gateway(args)
+    return {**made, "existing": True} if isinstance(made, dict) else made
+
+
+def _role_definition(args: Arguments) -> Value:
+    """The role as JSON among the words; what lies in a file, or in PowerShell's objects, is not known here."""
+    given = args.value(("--role-definition", "--ro"))
+    role = from_json(given) if isinstance(given, str) else UNKNOWN
+    return role if isinstance(role, dict) else {"permissions": UNKNOWN}
+
+
+def _role_assignment(args: Arguments) -> Value:
+    scopes = args.values(("--scope", "--sc"), ("--scopes", "--sc"))
+    named = first(args.parameter("RoleDefinitionName"), args.parameter("RoleDefinitionId"))
+    return {
+        "roleDefinitionId": first(args.value(("--role", "--ro")), named),
+        "scope": first(args.parameter("Scope"), args.parameter("ResourceType")) if scopes is None else [*scopes],
+        "description": first(args.value(("--description", "--d")), args.parameter("Description")),
+    }
+
+
+def _cloud(args: Arguments) -> Value:
+    return {"environment": first(args.whole(("--name", "--n"), ("-n", "-n")), args.parameter("EnvironmentName", 3))}
+
+
+def _cloud_setting(args: Arguments) -> Value:
+    """`az config set cloud.name=NAME`."""
+    for word in args.options:
+        name, _, value = word.partition("=")
+        if name.lower() == "cloud.name":
+            return {"environment": UNKNOWN if OPEN in value else value}
+    return {}
+
+
+def _server_cloud(args: Arguments) -> Value:
+    return {"environment": args.whole(("--cloud", "--cloud"), ("-c", "-c")), "location": location(args)}
+
+
+_CONFIGURATION: tuple[Option, ...] = (
+    ("--configuration-settings", "--configuration-s"),
+    ("--configuration-protected-settings", "--configuration-p"),
+    ("--config-protected-settings", "--config-p"),
+    ("--config", "--config"),
+)
+
+
+def _proxy(args: Arguments) -> Value:
+    configured = args.settings(*_CONFIGURATION)
+
+    def first(parameter: str, setting: str, *options: Option) -> Value:
+        given = args.value(*options)
+        given = args.parameter(parameter) if given is None else given
+        return configured.get(f"proxy.{setting}") if given is None else given
+
+    def content(given: Value) -> Value:
+        # `az` reads a value that begins so from a file.
+        return UNKNOWN if isinstance(given, str) and given.startswith("@") else given
+
+    return {
+        "httpsUrl": content(first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https"))),
+        "httpUrl": content(first("HttpProxy", "http_proxy", ("--proxy-http", "--proxy-http"))),
+        "skipRange": content(first("NoProxy", "no_proxy", ("--proxy-skip-range", "--proxy-s"))),
+        "certificate": first(
+            "ProxyCert", "proxy_cert", ("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c")
+        ),
+    }
+
+
+_ZONE: tuple[Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
-_AZ: tuple[_Row, ...] = (
+_AZ: tuple[Row, ...] = (
     (r"network private-endpoint (create|update)", f"{_NET}privateendpoint", _endpoint),
     (r"network private-endpoint (ip-config|asg) add", f"{_NET}privateendpoint", _endpoint),
     (r"network private-link-service (create|update)", f"{_NET}privatelinkservice", _link_service),
@@ -214,21 +238,33 @@ _AZ: tuple[_Row, ...] = (
         f"{_NET}privateendpointconnection",
         lambda args: {"id": args.value(("--id", "--id"))},
     ),
-    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
-    (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
-    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
-    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", _nothing),
-    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", _nothing),
-    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
-    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
-    (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
     (
         r"network firewall policy rule-collection-group collection (add-filter-collection|rule (add|update))",
         f"{_NET}firewallpolicyrulecollectiongroup",
         _firewall_rule,
     ),
-    (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
-    (r"connectedk8s (connect|update)", PROXY, _proxy),
+    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*NAME)),
+    (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
+    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
+    *lines.AZ,
+    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", nothing),
+    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", nothing),
+    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", nothing),
+    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", nothing),
+    (r"private-link association create", "azure-native:authorization:privatelinkassociation", nothing),
+    (r"role definition (create|update)", f"{_ROLES}roledefinition", _role_definition),
+    (r"role assignment (create|update)", f"{_ROLES}roleassignment", _role_assignment),
+    (r"ad sp create-for-rbac", f"{_ROLES}roleassignment", _role_assignment),
+    (r"arcgateway create", GATEWAY, _gateway),
+    (r"arcgateway update", GATEWAY, _changed_gateway),
+    (r"connectedmachine gateway create", GATEWAY, _gateway),
+    (r"connectedmachine gateway update", GATEWAY, _changed_gateway),
+    (r"connectedk8s (connect|update|upgrade)", _CLUSTER, _cluster),
+    (r"connectedk8s connect", CONNECT_PROXY, _proxy),
+    (r"connectedk8s update", UPDATE_PROXY, _proxy),
+    (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": location(args)}),
+    (r"cloud set", CLOUD, _cloud),
+    (r"config set", CLOUD, _cloud_setting),
 )
 
 
@@ -242,53 +278,86 @@ _AZ_PATTERNS = tuple(
     (re.compile(rf"{pattern}\b"), token, body, f"az {_leading(pattern)}") for pattern, token, body in _AZ
 )
 
-_CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
+_SETTINGS = {
+    **{name: (CLOUD, key) for name, key in CLOUD_VARIABLES.items()},
+    "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
+    "ARC_ENABLE_PRIVATE_LINK": (_CLUSTER, "privateLinkState"),
+    "ARC_PRIVATE_LINK_SCOPE_ID": (_CLUSTER, "privateLinkScopeResourceId"),
+}
+#: PowerShell's cmdlets, and programs of one command.
+_CMDLETS: Mapping[str, tuple[Made, ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "set-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azfirewallpolicyapplicationrule": ((f"{_NET}firewallpolicyrulecollectiongroup", _firewall_rule),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
-    "azcmagent": ((f"{_ARC}machine", _machine),),
-    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
-    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
-    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
+    **lines.CMDLETS,
+    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", nothing),),
+    "new-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "set-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "new-azroleassignment": ((f"{_ROLES}roleassignment", _role_assignment),),
+    "new-azarcgateway": ((GATEWAY, _gateway),),
+    "connect-azaccount": ((CLOUD, _cloud),),
+    "login-azaccount": ((CLOUD, _cloud),),
+    "add-azaccount": ((CLOUD, _cloud),),
+    "azcmagent": ((CLOUD, _server_cloud), (f"{_ARC}machine", _machine)),
+    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (CONNECT_PROXY, _proxy)),
+    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (UPDATE_PROXY, _proxy)),
 }
 
 
 #: The type that a call makes, its properties, and the call's name for messages.
-Row = tuple[str, Value, str]
+Declared = tuple[str, Value, str]
+
+#: Commands that run what another takes as text, with the option that gives it.
+_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "vm run-command invoke": ("--scripts",),
+    "vm run-command create": ("--script",),
+    "vmss run-command invoke": ("--scripts",),
+    "connectedmachine run-command create": ("--script",),
+    "aks command invoke": ("--command", "-c"),
+}
+_FROM_TEMPLATE = re.compile(r"(?:(?:deployment|stack) (?:group|sub|mg|tenant)|ts|bicep deployment) create\b")
+_TEMPLATE_FILE: tuple[Option, ...] = (("--template-file", "--template-f"), ("-f", "-f"))
+_DEPLOYING = re.compile(
+    r"(?:new|set)-az(?:rm)?(?:resourcegroup|subscription|managementgroup|tenant)?(?:deployment|deploymentstack)"
+)
 
 
-def az_rows(words: tuple[str, ...]) -> list[Row]:
+def az_rows(words: tuple[str, ...]) -> list[Declared]:
     """What a call of `az` with these words makes."""
-    groups, arguments = groups_of(words), _Arguments(words)
+    groups, arguments = groups_of(words), Arguments("az", words)
     rows = [(token, body(arguments), name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-    return [*rows, *_generic(groups, arguments)]
+    return [*rows, *((token, body(arguments), name) for token, body, name in written("az", groups, arguments))]
 
 
-def cmdlet_rows(program: str, words: tuple[str, ...]) -> list[Row]:
-    """What a cmdlet of PowerShell, or a program that sends a request, makes."""
-    arguments = _Arguments(words)
-    if program in _CMDLETS:
-        return [(token, body(arguments), program) for token, body in _CMDLETS[program]]
-    return _addressed(program, arguments) if program in _GENERIC_CMDLETS | _REQUESTERS else []
+def call_rows(program: str, words: tuple[str, ...]) -> list[Declared]:
+    """What a cmdlet of PowerShell, a program of one command, or one that sends a request makes."""
+    arguments = Arguments(program, words)
+    requested = [(token, body(arguments), name) for token, body, name in written(program, "", arguments)]
+    return requested or [(token, body(arguments), program) for token, body in cmdlet_rows(program)]
 
 
 def template_file(program: str, words: tuple[str, ...]) -> Value:
     """The template that a call deploys: "" where it lies elsewhere, None where it is no such call."""
+    arguments = Arguments(program, words)
     if program == "az":
-        if not _FROM_TEMPLATE.match(groups_of(words)):
-            return None
-        return _Arguments(words).value(*_TEMPLATE_OPTIONS) or ""
-    return (_Arguments(words).parameter("TemplateFile") or "") if _DEPLOYING.fullmatch(program) else None
+        return (arguments.value(*_TEMPLATE_FILE) or "") if _FROM_TEMPLATE.match(groups_of(words)) else None
+    return (arguments.parameter("TemplateFile") or "") if _DEPLOYING.fullmatch(program) else None
 
 
 def script_text(words: tuple[str, ...]) -> str:
     """The script that a call of `az` has another machine run; "" where it has none, or one that lies elsewhere."""
     options = _SCRIPTS.get(groups_of(words), ())
-    texts = _Arguments(words).values(*((option, option) for option in options))
-    return "\n".join(text for text in texts if isinstance(text, str) and text[:1] != "@")
+    texts = Arguments("az", words).values(*((option, option) for option in options)) or []
+    return "\n".join(text for text in texts if text[:1] != "@")
+
+
+def cmdlet_rows(program: str) -> tuple[Made, ...]:
+    """The table's rows for a cmdlet, or a program of one command."""
+    name = program.replace("-azurerm", "-az")
+    return _CMDLETS.get(name) or lines.cmdlet(name)
 
 
 def groups_of(words: tuple[str, ...]) -> str:
@@ -309,90 +378,18 @@ def groups_of(words: tuple[str, ...]) -> str:
     return " ".join(groups)
 
 
-def _generic(groups: str, args: _Arguments) -> list[Row]:
-    """`az resource create` and `az rest` of a type that an id or an address tells."""
-    if groups in {"resource create", "resource update", "resource patch"}:
-        kind = args.value(("--resource-type", "--resource-t"))
-        namespace = args.value(("--namespace", "--names"))
-        parent = args.value(("--parent", "--par"))
-        identity = args.value(("--id", "--id"), ("--ids", "--ids"))
-        if isinstance(kind, str):
-            kind = arm_type_of_parts(_text(namespace), _text(parent), kind)
-        elif isinstance(identity, str):
-            kind = arm_type_of_id(identity)
-        last = identity if identity is not None else args.value(*_NAME)
-    elif groups == "rest":
-        method = args.value(("--method", "--m"), ("-m", "-m"))
-        last = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
-        parent, kind = None, arm_type_of_id(_text(last)) if _text(method).lower() in _WRITES else None
-    else:
-        return []
-    given = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    set_by_path: dict[str, Value] = {
-        name.removeprefix("properties."): value for name, value in args.settings("properties.").items() if name
-    }
-    return _arm_row(kind, last, parent, set_by_path or given, f"az {groups}")
-
-
-_WRITES = frozenset({"put", "patch"})
-
-
-def _addressed(program: str, args: _Arguments) -> list[Row]:
-    """PowerShell's generic cmdlets, and programs that send requests to Azure's own address."""
-    if program.endswith("azresource"):
-        kind, last = args.parameter("ResourceType"), args.parameter("ResourceName") or args.parameter("Name")
-        identity = args.parameter("ResourceId")
-        kind = arm_type_of_id(identity) if kind is None and isinstance(identity, str) else kind
-        given = args.parameter("PropertyObject") or args.parameter("Properties")
-        return _arm_row(kind, last or identity, args.parameter("ParentResource"), given, program)
-    method = _given(args.value(("--request", "--req")), args.value(("--method", "--met")), args.parameter("Method"))
-    if _text(method or _attached_method(args.words)).lower() not in _WRITES:
-        return []
-    address = next((word for word in args.words if "/providers/" in word.lower()), "")
-    body = args.value(("--data", "--da"), ("-d", "-d"), ("--data-raw", "--data-r"), ("--json", "--json"))
-    given = _given(body, args.parameter("Payload"), args.parameter("Body"))
-    return _arm_row(arm_type_of_id(address), address, None, given, program)
-
-
-def _attached_method(words: tuple[str, ...]) -> str:
-    """The method that `curl` is given as `-X PUT`, `-XPUT` or `-sX PUT`."""
-    for word, following in pairwise((*words, "")):
-        given = re.fullmatch(r"-[a-zA-Z]*X(\w*)", word)
-        if given:
-            return given[1] or following
-    return ""
-
-
-def _arm_row(kind: Value, last: Value, parent: Value, given: Value, what: str) -> list[Row]:
-    """A resource of an ARM type, its name the last part of an id or address, its properties as JSON text tells."""
-    if not isinstance(kind, str) or not kind:
-        return []
-    name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    properties = from_json(given) if isinstance(given, str) and given[:1] not in {"", OPEN} else given
-    if isinstance(properties, dict) and isinstance(properties.get("properties"), dict):
-        properties = properties["properties"]
-    body: Value = {"name": name, "parentResourcePath": parent, "properties": properties}
-    return [(from_arm(kind), body, what)]
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def driver_rows(environment: Node) -> list[Row]:
-    """The driver's own settings, as what each says of a proxy or of a cluster; a row's name is the variable."""
-    url: dict[str, Value] = {
-        "httpsUrl": environment.get("ARC_PROXY_HTTPS").value,
-        "httpUrl": environment.get("ARC_PROXY_HTTP").value,
-    }
-    found: list[Row] = []
-    for variable, token, name, known in (
-        ("ARC_PROXY_CERTIFICATE", PROXY, "certificate", url),
-        ("ARC_GENUINE_ROOTS", PROXY, "genuineRoots", url),
-        ("ARC_ENABLE_PRIVATE_LINK", _CLUSTER, "privateLinkState", {}),
-        ("ARC_PRIVATE_LINK_SCOPE_ID", _CLUSTER, "privateLinkScopeResourceId", {}),
-    ):
-        setting = environment.get(variable).value
-        if setting is not None:
-            found.append((token, {**known, name: setting}, variable))
+def driver_subjects(environment: Node) -> list[Subject]:
+    """What the environment of a command says: the driver's settings, and those of clients of Azure."""
+    found: list[Subject] = []
+    if any(str(child.path[-1]).startswith("ARC_PROXY_") for child in environment.children()):
+        found.append(Subject(DRIVER_PROXY, environment))
+    if environment.get("ARC_GENUINE_ROOTS").value is not None:
+        found.append(Subject(DRIVER_ROOTS, environment))
+    for name, (token, key) in _SETTINGS.items():
+        place = environment.get(name)
+        if place.value is not None:
+            found.append(Subject(token, Node({key: place.value}), place.path))
+    registry = environment.get("HELMREGISTRY")
+    if version := version_in(registry.text):
+        found.append(Subject(AGENTS, Node({"version": version}), registry.path))
     return found

@@ -8,12 +8,21 @@ from arcgateway import endpoints
 
 GATEWAY = "*.gw.arc.azure.com"
 
-#: What an enterprise proxy must let through although there is a gateway, in whichever region: patterns, from the data
-#: that the product itself uses.
-REQUIRED = tuple(
-    "*." + row.host.removeprefix("any.") if row.host.startswith("any.") else row.host
-    for row in endpoints.required("any.gw.arc.azure.com", "any")
-)
+
+def _patterns(gateway: str | None) -> tuple[str, ...]:
+    """The published names in whichever region, as patterns, from the data that the product itself uses."""
+    return tuple(
+        "*." + row.host.removeprefix("any.") if row.host.startswith("any.") else row.host
+        for row in endpoints.required(gateway, "any")
+    )
+
+
+#: What an enterprise proxy must let through although there is a gateway.
+REQUIRED = _patterns("any.gw.arc.azure.com")
+
+#: What agents must not reach round their proxy: that, and what the gateway carries for them, which is what the client's
+#: keyword `Arc` names too.
+THROUGH_PROXY = tuple(dict.fromkeys((*REQUIRED, *_patterns(None), "*.guestconfiguration.azure.com")))
 
 
 def meets(pattern: str, name: str) -> bool:

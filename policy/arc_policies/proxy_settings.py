@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from .commands import PROXY
+from .commands import DRIVER_ROOTS, PROXIES
 from .names import GATEWAY, covers
 from .reading import Node
 from .rule import OPEN, Check, Finding
@@ -35,7 +35,11 @@ PRIVATE_ROOTS = "private-roots"
 
 _THROUGH = "Have the proxy pass the hosts of Arc through without opening their TLS"
 #: The proxy's address by the names that components, driver and clients have for it, the HTTPS one first.
-_URLS = ("httpsUrl", "proxyHttps", "httpUrl", "proxyHttp")
+_URLS = (
+    *("httpsUrl", "proxyHttps", "ARC_PROXY_HTTPS", "httpsProxy"),
+    *("httpUrl", "proxyHttp", "ARC_PROXY_HTTP", "httpProxy"),
+)
+_CERTIFICATES = ("certificate", "proxyCertificate", "ARC_PROXY_CERTIFICATE", "proxyCert")
 
 
 def exempt(settings: Settings) -> bool:
@@ -55,6 +59,8 @@ def _of(judge: Callable[[Node, Settings], Iterator[Finding]]) -> Callable[[Subje
         for node in subject.node.walk():
             if isinstance(node.value, dict):
                 yield from judge(node, settings)
+            elif node.open and node == subject.node and judge is _certificate:
+                yield _open(node)
 
     return run
 
@@ -75,7 +81,9 @@ def _url(node: Node) -> Node:
 
 
 def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
-    url, certificate = _url(node), node.field("certificate", "proxyCertificate")
+    url, certificate, custom = _url(node), node.field(*_CERTIFICATES), node.field("isCustomCert")
+    if not certificate.text and not certificate.open and (custom.on or custom.open):
+        certificate = custom
     given = bool(certificate.text) or certificate.value is True
     scheme = url.text.partition(":")[0].lower()
     if scheme == "http" and given:
@@ -94,13 +102,16 @@ def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
             f"{_THROUGH}; nothing is to be done where the certificate is the proxy's own.",
         )
     elif (certificate.open and scheme == "http") or (url.open and (given or certificate.open)):
-        place = certificate if certificate.open else url
-        yield Finding(
-            OPEN,
-            place.path,
-            "is not known yet, so that a certificate together with an http:// proxy cannot be ruled out",
-            f"{_THROUGH}, or leave the certificate out.",
-        )
+        yield _open(certificate if certificate.open else url)
+
+
+def _open(place: Node) -> Finding:
+    return Finding(
+        OPEN,
+        place.path,
+        "is not known yet, so that a certificate together with an http:// proxy cannot be ruled out",
+        f"{_THROUGH}, or leave the certificate out.",
+    )
 
 
 def _private_roots(node: Node, _: Settings) -> Iterator[Finding]:
@@ -108,7 +119,7 @@ def _private_roots(node: Node, _: Settings) -> Iterator[Finding]:
 
     An address that is not known yet is told apart, as the sandbox's own may be.
     """
-    roots = node.get("genuineRoots")
+    roots = node.field("genuineRoots", "ARC_GENUINE_ROOTS")
     if not (roots.open or any(root.open or root.text for root in roots.each())):
         return
     url = _url(node)
@@ -131,14 +142,15 @@ def _loopback(url: str) -> bool:
 
 
 CHECKS = tuple(
-    Check(name, covers, _of(judge), frozenset({PROXY}), matches=is_component, grades=grades)
-    for name, covers, judge, grades in (
-        ("settings", "`terminatesTls` of this project's components", _switch, (SAYS_SO, EXEMPTED)),
+    Check(name, covers, _of(judge), tokens, matches=is_component, grades=grades)
+    for name, covers, judge, tokens, grades in (
+        ("settings", "`terminatesTls` of this project's components", _switch, PROXIES, (SAYS_SO, EXEMPTED)),
         (
             "certificate",
             "a proxy's certificate: of this project's components, in the driver's environment, of `az connectedk8s` "
             "and its PowerShell twins, among the values of Arc's chart",
             _certificate,
+            PROXIES,
             (CERTIFICATE, OTHER_CERTIFICATE, EXEMPTED),
         ),
         (
@@ -146,6 +158,7 @@ CHECKS = tuple(
             "`genuineRoots` of this project's components and in the driver's environment, where the proxy is not on "
             "the machine itself, as a sandbox's is",
             _private_roots,
+            frozenset({DRIVER_ROOTS}),
             (PRIVATE_ROOTS,),
         ),
     )

@@ -72,8 +72,18 @@ class Finding:
     mend: str
 
 
+class _Seeing:
+    """What looks at some types of resources."""
+
+    tokens: frozenset[str]
+    matches: Callable[[str], bool] | None
+
+    def sees(self, token: str) -> bool:
+        return token in self.tokens or (self.matches is not None and self.matches(token))
+
+
 @dataclass(frozen=True)
-class Check:
+class Check(_Seeing):
     """One row of a rule's table.
 
     Attributes:
@@ -92,12 +102,9 @@ class Check:
     matches: Callable[[str], bool] | None = None
     grades: tuple[str, ...] = ()
 
-    def sees(self, token: str) -> bool:
-        return token in self.tokens or (self.matches is not None and self.matches(token))
-
 
 @dataclass(frozen=True)
-class StackCheck:
+class StackCheck(_Seeing):
     """A row that looks at several resources of a stack together; its attributes are those of `Check`.
 
     `run` gets every subject of the tokens that it names, with the resource that declares each, and yields its findings
@@ -111,9 +118,6 @@ class StackCheck:
     matches: Callable[[str], bool] | None = None
     grades: tuple[str, ...] = ()
 
-    def sees(self, token: str) -> bool:
-        return token in self.tokens or (self.matches is not None and self.matches(token))
-
 
 @dataclass(frozen=True)
 class Remedy:
@@ -121,8 +125,9 @@ class Remedy:
 
     Attributes:
         does: what it changes, for the documentation.
-        run: changes the inputs that it is given in place (a copy would strip secrets) and says whether it did. Unknown
-            values arrive as sentinel texts here, which `reading.plain` tells apart.
+        run: changes the inputs that it is given in place, and says whether it did. They take `inputs[key] = value` and
+            nothing else, and keep a secret secret where it is replaced so; a copy of a map or list that holds one shows
+            it. Unknown values arrive as sentinel texts here, which `reading.plain` tells apart.
         tokens: the normalised types that it mends.
     """
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
 
 from . import shell
+from .arc_chart import helm_subjects, is_arc_chart
+from .arguments import SUBSCRIPTION, Arguments
+from .cloud_calls import told
 from .commands import (
+    CHART_PROXY,
+    CLIENT_VARIABLE,
+    CLIENT_VARIABLES,
     CONFIGURATION,
     INTERCEPTORS,
     OPEN_TEXT,
     TEXT,
+    UPDATE_PROXY,
     WORDS,
-    Row,
+    Declared,
     az_rows,
+    call_rows,
     cmdlet_rows,
-    driver_rows,
+    driver_subjects,
     groups_of,
     script_text,
     template_file,
@@ -24,8 +34,9 @@ from .manifests import manifests
 from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
 from .templates import DEPLOYMENT, OPEN_TEMPLATE, bicep_subjects
-from .tokens import Subject, kubernetes_token
+from .tokens import Count, Subject, kubernetes_token
 
+_HELM_SETS = frozenset({"--set", "--set-string"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 _TOOL_RUNNERS = frozenset({"uvx", "uv", "pipx", "nix", "nix-shell", "npx", "poetry", "brew", "snap"})
@@ -41,11 +52,18 @@ _FROM_FILE = frozenset({"-f", "--filename"})
 _SCRIPT_ON_STDIN = re.compile(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*")
 
 
+_NOTHING = Node(None)
+
+
 def command_subjects(node: Node, *, powershell: bool = False) -> list[Subject]:
     """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
     environment = node.get("environment")
-    found = [Subject(token, Node(body), environment.get(name).path) for token, body, name in driver_rows(environment)]
-    variables = {str(child.path[-1]): OPEN if child.open else child.text for child in environment.children()}
+    found = driver_subjects(environment)
+    named = [(str(child.path[-1]), child) for child in environment.children()]
+    named += [
+        (one.get("name").text, one.field("value", "secureValue")) for one in node.field("environmentVariables").each()
+    ]
+    variables = {name: OPEN if child.open else child.text for name, child in named}
     for text in (node.get("create"), node.get("update"), node.get("delete"), node.field("scriptContent")):
         if text.open:
             found.append(Subject(OPEN_TEXT, text))
@@ -59,29 +77,47 @@ def script_subjects(text: str, place: Node, *, powershell: bool = False) -> list
     return words_subjects(["pwsh" if powershell else "sh", "-c", text], place, {})
 
 
-def words_subjects(words: list[str], place: Node, variables: Mapping[str, str], stdin: str = "") -> list[Subject]:
-    """What running these words would make; text that cannot be taken apart stays text."""
+def words_subjects(
+    words: list[str],
+    place: Node,
+    variables: Mapping[str, str],
+    stdin: str = "",
+    environment: Node = _NOTHING,
+) -> list[Subject]:
+    """What running these words would make; text that cannot be taken apart stays text.
+
+    Args:
+        words: a program, which may be a shell, and its words.
+        place: the property that they are found in.
+        variables: what is known of their environment.
+        stdin: their input.
+        environment: the property that gives these variables, where they are judged.
+    """
     try:
-        return _calls_subjects(shell.run(words, variables, stdin), place)
+        return _calls_subjects(shell.run(words, variables, stdin), place, variables, environment)
     except shell.UnreadableError:
         return [Subject(TEXT, Node(" ".join(words), place.path))]
 
 
 def _text_subjects(text: Node, node: Node, variables: Mapping[str, str], powershell: bool) -> list[Subject]:
     interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
-    stdin = node.get("stdin").text
+    stdin, environment = node.get("stdin").text, node.get("environment")
     if not interpreter:
-        return words_subjects(["pwsh" if powershell else "sh", "-c", text.text], text, variables, stdin) + (
-            words_subjects(["sh", "-c", stdin], text, variables) if _SCRIPT_ON_STDIN.fullmatch(text.text) else []
-        )
-    subjects = words_subjects([*interpreter, text.text], text, variables, stdin)
+        program = "pwsh" if powershell else "sh"
+        found = words_subjects([program, "-c", text.text], text, variables, stdin, environment)
+        if _SCRIPT_ON_STDIN.fullmatch(text.text):
+            found += words_subjects(["sh", "-c", stdin], text, variables, "", environment)
+        return found
+    subjects = words_subjects([*interpreter, text.text], text, variables, stdin, environment)
     foreign = shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
 
 
-def _calls_subjects(made: list[Call], place: Node) -> list[Subject]:
+def _calls_subjects(made: list[Call], place: Node, variables: Mapping[str, str], environment: Node) -> list[Subject]:
     files = {name: content for call in made for name, content in call.written.items()}
-    subjects = [subject for call in made for subject in _call_subjects(call, place, files)]
+    subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, place, files)]
+    for call in made:
+        subjects += (*_client_variables(call, place, environment), *told(call, place, variables))
     applies = any(call.program in _APPLIERS and _APPLIES.intersection(call.arguments[:3]) for call in made)
     for name, content in files.items():
         # A manifest that is applied is judged as what it makes.
@@ -102,7 +138,7 @@ def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Sub
     if call.program == "az":
         return _az_subjects(call, text, files)
     if OPEN in call.program:
-        return _rows_subjects(az_rows(call.arguments), text)
+        return _rows_subjects(az_rows(call.arguments), call, text)
     template = template_file(call.program, call.arguments)
     if template is not None:
         return _template_subjects(template, text, files)
@@ -114,7 +150,7 @@ def _call_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Sub
         return [_words(call, text)]
     if _LANGUAGES.fullmatch(call.program):
         return [Subject(TEXT, Node(script, text.path)) for script in (call.stdin, *call.arguments) if " " in script]
-    return _rows_subjects(cmdlet_rows(call.program, call.arguments), text)
+    return _rows_subjects(call_rows(call.program, call.arguments), call, text)
 
 
 def _az_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject]:
@@ -126,11 +162,12 @@ def _az_subjects(call: Call, text: Node, files: Mapping[str, str]) -> list[Subje
     if template is not None:
         return _template_subjects(template, text, files, call.stdin)
     script = script_text(call.arguments)
-    return script_subjects(script, text) if script else _rows_subjects(az_rows(call.arguments), text)
+    return script_subjects(script, text) if script else _rows_subjects(az_rows(call.arguments), call, text)
 
 
-def _rows_subjects(rows: list[Row], text: Node) -> list[Subject]:
-    return [Subject(token, Node(body), text.path, f"runs `{what}`, which") for token, body, what in rows]
+def _rows_subjects(rows: list[Declared], call: Call, text: Node) -> list[Subject]:
+    count = Count(1, None) if call.repeated else Count()
+    return [Subject(token, Node(body), text.path, f"runs `{what}`, which", count=count) for token, body, what in rows]
 
 
 def _template_subjects(given: Value, text: Node, files: Mapping[str, str], stdin: str = "") -> list[Subject]:
@@ -165,7 +202,10 @@ def _contained(call: Call, text: Node, files: Mapping[str, str]) -> list[Subject
             found.append(_configuration(call.stdin, text))
     elif call.stdin:
         found.append(_configuration(call.stdin, text))
-    return [*found, _words(call, text)] if verbs & _STARTS else found
+    if not verbs & _STARTS:
+        return found
+    installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
+    return [*found, _words(call, text), *_chart_settings(call, text), *installs]
 
 
 def _manifest(document: Value, text: Node) -> Subject:
@@ -199,3 +239,64 @@ def _runs_interceptor(call: Call) -> bool:
 def _words(call: Call, text: Node) -> Subject:
     words: list[Value] = [call.program, *call.arguments]
     return Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")
+
+
+#: What sets the subscription of the calls after it: `az account set` and PowerShell's twins.
+_CONTEXTS = frozenset({"set-azcontext", "select-azcontext", "select-azsubscription"})
+_CONTEXT_NAMES = ("SubscriptionId", "Subscription", "SubscriptionName")
+
+
+def _in_subscriptions(made: list[Call]) -> Iterator[Call]:
+    """The calls, each told the subscription that one before it has set; the words are the call's own first."""
+    current: Value = None
+    for call in made:
+        words = Arguments(call.program, call.arguments)
+        if call.program == "az" and groups_of(call.arguments) == "account set":
+            current = words.value(SUBSCRIPTION, ("--name", "--n"), ("-s", "-s"), ("-n", "-n"))
+        elif call.program in _CONTEXTS:
+            current = next((v for n in _CONTEXT_NAMES if (v := words.parameter(n)) is not None), UNKNOWN)
+        else:
+            yield call if current is None else replace(call, arguments=_told(call, current))
+
+
+def _told(call: Call, subscription: Value) -> tuple[str, ...]:
+    value = subscription if isinstance(subscription, str) else OPEN
+    if call.program == "az":
+        return (f"--subscription={value}", *call.arguments)
+    return (*call.arguments, f"-SubscriptionId:{value}") if "-az" in call.program else call.arguments
+
+
+def _chart_settings(call: Call, text: Node) -> list[Subject]:
+    """The proxy settings that a call of helm gives to Arc's own chart, by `--set` and its like."""
+    if call.program != "helm" or not any(map(is_arc_chart, call.arguments)):
+        return []
+    values: dict[str, Value] = {}
+    for before, word in pairwise(("", *call.arguments)):
+        option, equals, given = word.partition("=")
+        given = word if before in _HELM_SETS else given if equals and option in _HELM_SETS else ""
+        for pair in re.split(r"(?<!\\),", given):
+            key, equals, value = pair.partition("=")
+            if equals:
+                values[key.strip().removeprefix("global.")] = UNKNOWN if value.strip() == OPEN else value
+    keeps = any(word.startswith(("--reuse-values", "--reset-then-reuse-values")) for word in call.arguments)
+    token = UPDATE_PROXY if keeps else CHART_PROXY
+    return [Subject(token, Node(values), text.path, "runs `helm` with Arc's chart, which")]
+
+
+def _client_variables(call: Call, text: Node, environment: Node) -> list[Subject]:
+    """The proxy variables that a call of Arc's own commands runs with, each at the place that sets it."""
+    if not cmdlet_rows(call.program) and not (
+        call.program == "az" and re.match(r"(?:connectedk8s|arcgateway)\b", groups_of(call.arguments))
+    ):
+        return []
+    found: list[Subject] = []
+    for name in CLIENT_VARIABLES:
+        value = call.variables.get(name)
+        if value is None:
+            continue
+        given = environment.get(name)
+        outside = given.path[-1] == name and value == (OPEN if given.open else given.text)
+        place = given if outside else Node(UNKNOWN if value.strip() == OPEN else value, text.path)
+        form = "" if outside else f"runs a client of Arc with {name}, which"
+        found.append(Subject(f"{CLIENT_VARIABLE}{name.lower()}", place, None, form))
+    return found

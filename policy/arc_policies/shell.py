@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: Stands within a word for what is not known: a variable of the process, the output of a command.
 OPEN = "\0"
@@ -19,6 +19,16 @@ _USERS = frozenset({"su", "runuser"})
 _TERMINALS = frozenset({"tmux", "screen"})
 _DECLARING = frozenset({"export", "declare", "typeset", "local", "readonly"})
 _KEYWORDS = ("coproc", "if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
+#: What may stand before a loop in the same simple command.
+_BEFORE_LOOP = frozenset({"do", "then", "else", "{", "!", "time"})
+#: A loop over more words, or in a longer text, counts as one that nobody can count.
+_MOST_ROUNDS = 20
+_LONGEST_RUN_THROUGH = 20_000
+_COUNTING = re.compile(r"\s*\(*\s*\$?(\w+)\s*=[^\n]{0,200}?\)", re.ASCII)
+_SPAN = re.compile(r"\{(\d{1,6})\.\.(\d{1,6})\}", re.ASCII)
+#: Words that stand for any number of words.
+_NO_WORD = re.compile(rf"[{OPEN}*?\[{{]")
+_POWERSHELL_LOOP = re.compile(r"\bforeach\b|\bforeach-object\b|\|\s*%\s*\{|\bfor\s*\(|\bwhile\s*\(", re.IGNORECASE)
 _WRAPPERS = frozenset(
     (
         *_KEYWORDS,
@@ -36,6 +46,7 @@ _WRAPPERS = frozenset(
             "systemd-run",
             "call",
         ),
+        *("foreach-object", "%", "wsl"),
     )
 )
 #: Wrappers that take the program and its words as one.
@@ -61,7 +72,10 @@ _WHOLE_ARRAY = re.compile(r'"\$(?:\{(\w+)\[@\]\}|@)"', re.ASCII)
 _RUNNER = re.compile(r'([\w-]+)[ \t]*\(\)[ \t\n]*(?=\{)[^}]{0,400}?(?:[;&|{\n]|\b(?:if|then|do)\b|!)[ \t]*"?\$[@*]')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
 _NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
-_POWERSHELL_SCOPE = re.compile(r"\$(?:env|script|global|local):", re.IGNORECASE)
+#: PowerShell's variables of the environment: where one is read, and where one is set.
+_ENVIRONMENT = re.compile(r"env:(\w+)(?!\w|\s*=)|\{env:(\w+)\}", re.ASCII | re.IGNORECASE)
+_SETTING = re.compile(f"{OPEN}:(\\w+)(?:=(.*))?", re.ASCII | re.DOTALL)
+_POWERSHELL_SCOPE = re.compile(r"\$(?:script|global|local):", re.IGNORECASE)
 _POWERSHELL_ASSIGNMENT = re.compile(r"(^|[;{\n])[ \t]*\$(\w+)[ \t]*=[ \t]*(?=['\"])")
 _CMD_VARIABLE = re.compile(r"%(\w+)%")
 #: When a line of a crontab runs.
@@ -85,6 +99,7 @@ class Call:
         variables: what is known of its environment.
         stdin: what is known of its input: a here-document, a here-string, what an `echo` before the pipe says.
         into: the file that its output is redirected into, if any.
+        repeated: whether it runs in a loop that nobody can count, and with other words each time.
     """
 
     program: str
@@ -92,6 +107,7 @@ class Call:
     variables: Mapping[str, str]
     stdin: str = ""
     into: str = ""
+    repeated: bool = False
 
     @property
     def output(self) -> str:
@@ -158,17 +174,75 @@ def _calls(text: str, variables: dict[str, str], depth: int, *, powershell: bool
     # An array expands into words of its own even between quotes.
     text = _WHOLE_ARRAY.sub(lambda match: f"${{{match[1]}[@]}}" if match[1] else "$@", text)
     lexer = _Lexer(text, variables, depth, powershell)
+    found = _block(lexer, runners, 0)
+    return found + lexer.nested
+
+
+def _block(lexer: _Lexer, runners: set[str], loops: int) -> list[Call]:
+    """The calls up to the end of a loop's body, or of the text where there is none; a loop over words is run through.
+
+    Args:
+        lexer: at the block's begin.
+        runners: functions that run their own arguments.
+        loops: how many loops are around it.
+    """
+    if loops > _DEEPEST:
+        raise UnreadableError
     found: list[Call] = []
     piped = ""
     for command in lexer.commands():
-        if command.words and program_name(command.words[0]) in runners:
-            del command.words[0]
+        words = command.words
+        start = next((i for i, word in enumerate(words) if word not in _BEFORE_LOOP), len(words))
+        head = words[start:]
+        if head[:1] == ["done"] and loops:
+            return found
+        if head[:1] == ["for"]:
+            found += _loop(lexer, runners, head, loops)
+            continue
+        if words and program_name(words[0]) in runners:
+            del words[0]
         if piped and not command.stdin:
             command.stdin = piped
-        made = _run(command, variables, depth)
+        made = _run(command, lexer.variables, lexer.depth)
         piped = made[-1].output if made and command.pipes else ""
         found += made
-    return found + lexer.nested
+        if head[:1] in (["while"], ["until"]):
+            read = [word for word in head[2:] if word.isidentifier()] if "read" in head[1:2] else []
+            lexer.variables.update(dict.fromkeys(read, OPEN))
+            body = _block(lexer, runners, loops + 1)
+            found += _repeated(body) if read else body
+    return found
+
+
+def _loop(lexer: _Lexer, runners: set[str], head: list[str], loops: int) -> list[Call]:
+    """The calls of a `for` loop: once for each word where all are written out, else as of a number nobody knows."""
+    counting = _COUNTING.match(lexer.text, lexer.at) if head == ["for"] else None
+    if counting:
+        lexer.at = counting.end()
+    variable = counting[1] if counting else "".join(head[1:2])
+    rounds = [one for word in head[3:] for one in _words_of(word)]
+    start, found = lexer.at, list[Call]()
+    told = 0 < len(rounds) <= _MOST_ROUNDS and not any(_NO_WORD.search(one) for one in rounds)
+    if loops or not told or len(lexer.text) > _LONGEST_RUN_THROUGH:
+        lexer.variables[variable] = OPEN
+        return _repeated(_block(lexer, runners, loops + 1))
+    for one in rounds:
+        lexer.at, lexer.variables[variable] = start, one
+        found += _block(lexer, runners, loops + 1)
+    lexer.variables.pop(variable, None)
+    return found
+
+
+def _words_of(word: str) -> list[str]:
+    span = _SPAN.fullmatch(word)
+    if not span:
+        return [word]
+    first, last = int(span[1]), int(span[2])
+    return [str(number) for number in range(first, min(last, first + _MOST_ROUNDS) + 1)]
+
+
+def _repeated(found: list[Call]) -> list[Call]:
+    return [replace(call, repeated=True) if any(OPEN in word for word in call.arguments) else call for call in found]
 
 
 def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]:
@@ -180,6 +254,9 @@ def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]
         own[assignment[1]] = assignment[2]
         start += 1
     words = words[start:]
+    if words and (setting := _SETTING.fullmatch(words[0])) and (setting[2] is not None or words[1:2] == ["="]):
+        variables[setting[1]] = " ".join(words[2:]) if setting[2] is None else setting[2]
+        return []
     if len(words) > 2 and words[1] == "=":
         # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
         words = words[2:]
@@ -226,14 +303,15 @@ def _run(command: _Command, variables: dict[str, str], depth: int) -> list[Call]
         encoded = _after(arguments, lambda word: word.lower() in {"-e", "-ec", "-enc", "-encodedcommand"})
         script = _after(arguments, lambda word: word.lower() in {"-c", "-command"}) or command.stdin
         script = decoded(encoded, "utf-16-le") if encoded else script
-        return _calls(script, own, depth + 1, powershell=True) if script else []
+        made = _calls(script, own, depth + 1, powershell=True) if script else []
+        return _repeated(made) if _POWERSHELL_LOOP.search(script) else made
     if program in CMD:
         script = _after(arguments, lambda word: word.lower() in {"/c", "/k", "/s"})
         return _calls(_CMD_VARIABLE.sub(r"${\1}", script), own, depth + 1) if script else []
     if program == "ssh":
         host = _first(arguments, _SSH_VALUED, lambda word: not word.startswith("-"))
         script = " ".join(arguments[host + 1 :]) or command.stdin
-        return _calls(script, own, depth + 1) if script and host < len(arguments) else []
+        return _calls(script, {}, depth + 1) if script and host < len(arguments) else []
     if program in _TERMINALS and arguments:
         return _calls(arguments[-1], own, depth + 1)
     if program.startswith("python") and arguments[:2] == ["-m", "azure.cli"]:
@@ -254,7 +332,9 @@ def _wrapped(
     if program in _TAKES_TEXT or (program in _TAKES_ONE and arguments[start - 1] == "-c"):
         return _calls(" ".join(arguments[start:]), variables, depth + 1)
     inner = _Command(arguments[start:], stdin=command.stdin, into=command.into)
-    return _run(inner, variables, depth + 1)
+    own = {pair[1]: pair[2] for word in arguments[:start] if (pair := _ASSIGNMENT.fullmatch(word))}
+    made = _run(inner, {**variables, **own}, depth + 1)
+    return [replace(call, repeated=True) for call in made] if program == "xargs" else made
 
 
 def _shell(program: str, arguments: list[str], stdin: str, variables: dict[str, str], depth: int) -> list[Call]:
@@ -262,6 +342,9 @@ def _shell(program: str, arguments: list[str], stdin: str, variables: dict[str, 
     script, *rest = arguments[flag + 1 :] or [""]
     if not script and program in SHELLS:
         script = stdin
+    if rest and not re.search(r"\$[{\d@*]", script):
+        # Whoever quotes so means the words after it too, though a shell takes them for the script's own arguments.
+        script, rest = " ".join([script, *rest]), []
     return _calls(script, {**variables, **_positional(rest)}, depth + 1) if script else []
 
 
@@ -395,6 +478,11 @@ class _Lexer:
                 command.end_word()
             elif char == "(" and command.word is not None and _ASSIGNMENT.fullmatch(command.word):
                 command.add(self._until_closed())
+            elif char in "({" and command.word == "@":
+                # PowerShell's lists and tables, which may hold calls.
+                inner = self._until_closed("()" if char == "(" else "{}")
+                command.add(inner)
+                self.nested += _calls(inner, dict(self.variables), self.depth + 1, powershell=self.powershell)
             elif char == "&" and text.startswith(">", self.at):
                 continue
             elif char in "\n;&|()" or (self.powershell and char in "{}" and command.word is None):
@@ -511,6 +599,10 @@ class _Lexer:
             self.nested += made
             printed = made[0].output if len(made) == 1 and made[0].program in {"echo", "printf"} else ""
             return printed or OPEN
+        environment = _ENVIRONMENT.match(self.text, self.at)
+        if environment:
+            self.at = environment.end()
+            return self.variables.get(environment[1] or environment[2], OPEN)
         found = _VARIABLE.match(self.text, self.at)
         if not found:
             return OPEN
@@ -520,7 +612,7 @@ class _Lexer:
             return found[2] or OPEN
         return value
 
-    def _until_closed(self) -> str:
+    def _until_closed(self, pair: str = "()") -> str:
         start, depth, quote = self.at, 1, ""
         while self.at < len(self.text):
             char = self.text[self.at]
@@ -531,8 +623,8 @@ class _Lexer:
                 quote = char
             elif char == "\\":
                 self.at += 1
-            elif char in "()":
-                depth += 1 if char == "(" else -1
+            elif char in pair:
+                depth += 1 if char == pair[0] else -1
                 if depth == 0:
                     return self.text[start : self.at - 1]
         raise UnreadableError

@@ -7,13 +7,14 @@ import threading
 from collections import deque
 from dataclasses import replace
 
-from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, OPEN_TEXT, PROXY
+from .arc_chart import is_arc_chart, release_subjects
+from .commands import CHART_PROXY, COMMANDS, CONFIGURATION, INTERCEPTORS, OPEN_TEXT
 from .machines import MACHINES, scripts
 from .reading import Node, Value, from_json, plain
 from .scripts import command_subjects, script_subjects, words_subjects
 from .shell import OPEN
-from .templates import DEPLOYMENT, deployment_subjects
-from .tokens import Resource, Subject, arm_type_of_parts, from_arm, from_operator, kubernetes_token
+from .templates import DEPLOYMENT, OPEN_TEMPLATE, deployment_subjects
+from .tokens import Resource, Subject, arm_type_of_parts, from_arm, kubernetes_token, operated
 
 GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
@@ -55,8 +56,6 @@ CONTAINER_RESOURCES = frozenset(
 )
 _DEEPEST = 6
 
-#: What was declared by the resource that this thread was asked about last.
-_LAST = threading.local()
 
 #: A resource of a provider that no rule knows by its types.
 FOREIGN = "text:foreign"
@@ -69,7 +68,6 @@ _KNOWN_PROVIDERS = frozenset(
             "azure-nextgen",
             "azure",
             "azuread",
-            "azurerm",
             "kubernetes",
             "command",
             "arc-gateway",
@@ -121,14 +119,23 @@ def _foreign(provider: str) -> bool:
     return provider not in _KNOWN_PROVIDERS and not provider.startswith("azure-native_")
 
 
+class _Last(threading.local):
+    """What the resource that this thread was asked about last declares: one policy after the other asks."""
+
+    token: str = ""
+    props: object = None
+    declared: tuple[Subject, ...] = ()
+
+
+_LAST = _Last()
+
+
 def subjects(token: str, resource: Resource) -> list[Subject]:
     """All that a resource of this normalised type declares, itself first."""
-    value = plain(resource.props)
-    key = (token, resource.urn)
-    # One policy after another asks about the same resource: what it declares is found out once.
-    if getattr(_LAST, "key", None) != key or _LAST.value != value:
-        _LAST.key, _LAST.value, _LAST.subjects = key, value, _subjects(token, Node(value))
-    return [replace(subject, resource=resource) for subject in _LAST.subjects]
+    if resource.props is not _LAST.props or token != _LAST.token:
+        _LAST.declared = tuple(_subjects(token, Node(plain(resource.props))))
+        _LAST.token, _LAST.props = token, resource.props
+    return [replace(subject, resource=resource) for subject in _LAST.declared]
 
 
 def containers(token: str, node: Node) -> list[Node]:
@@ -162,7 +169,8 @@ def _itself(token: str, node: Node) -> list[Subject]:
             return [Subject(_kind(item, token), item) for item in items]
         if is_custom(token):
             return [Subject(token, node), *_nested_manifests(node)]
-    return _bridged(node) if _foreign(token.partition(":")[0]) else [Subject(token, node)]
+    provider, _, kind = token.partition(":")
+    return _bridged(node, kind.rpartition(":")[2]) if _foreign(provider) else [Subject(token, node)]
 
 
 def _nested_manifests(node: Node) -> list[Subject]:
@@ -190,7 +198,7 @@ def _held(subject: Subject) -> list[Subject]:
     if token in _POLICIES:
         return _policy(node)
     if token in HELM:
-        return _arc_chart(node)
+        return [*_arc_chart(node), *release_subjects(node)]
     if token in MACHINES:
         return _machine(node)
     if token in WORKLOADS | CONTAINER_RESOURCES or is_custom(token):
@@ -242,15 +250,18 @@ def _machine(node: Node) -> list[Subject]:
     return found
 
 
+_OPERATED = "is, by way of a Kubernetes operator, an Azure resource that"
+
+
 def _operator(token: str, node: Node) -> list[Subject]:
     """The Azure resource that a custom resource of an operator stands for."""
-    azure = from_operator(token)
+    azure = operated(token)
     if not azure:
         return []
     spec = node.get("spec")
-    given = spec.get("forProvider") if isinstance(spec.get("forProvider").value, dict) else spec
+    given = spec if spec.get("forProvider").value is None else spec.get("forProvider")
     if not isinstance(given.value, dict):
-        return [Subject(azure, Node({}, spec.path), form="has an operator make what")]
+        return [Subject(azure, given, form=_OPERATED)]
     names = (
         given.get("zoneName"),
         given.get("privateDnsZoneName"),
@@ -261,7 +272,7 @@ def _operator(token: str, node: Node) -> list[Subject]:
     )
     name = next((one for one in names if one.value is not None), given.get("name"))
     body: Value = {"name": name.value, **given.value}
-    return [Subject(azure, Node(body, given.path), form="has an operator make what")]
+    return [Subject(azure, Node(body, given.path), form=_OPERATED)]
 
 
 def _container_commands(token: str, node: Node) -> list[Subject]:
@@ -287,28 +298,33 @@ def _container_commands(token: str, node: Node) -> list[Subject]:
     return found
 
 
-def _bridged(node: Node) -> list[Subject]:
+#: Types of azapi that change or ask what exists.
+_CHANGES = frozenset({"updateresource", "resourceaction"})
+_ASKS = frozenset({"get", "head", "delete", "options"})
+
+
+def _bridged(node: Node, kind_of_resource: str) -> list[Subject]:
     """A provider of its own names, such as azapi, whose `type` is ARM's and whose `body` is the resource."""
     kind, body = node.get("type"), node.get("body")
     if body.text:
         body = Node(from_json(body.text), body.path)
+    if kind.open and body.value is not None:
+        return [Subject(OPEN_TEMPLATE, kind)]
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
-    method = node.get("method").text.lower()
-    if method and method not in {"put", "patch", "post"}:
+    if node.get("method").text.lower() in _ASKS:
         return []
-    value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
+    value: Value = {
+        **{key: node.get(key).value for key in ("name", "parentId", "location", "tags")},
+        **({key: item.value for key in ("location", "tags") if (item := body.get(key)).value is not None}),
+        "existing": kind_of_resource in _CHANGES,
+        "properties": body.get("properties").value,
+    }
     return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
 
 
 def _arc_chart(node: Node) -> list[Subject]:
     """The proxy settings among the values of Arc's own chart."""
-    if "azure-arc-k8sagents" not in node.get("chart").text.lower():
+    if not is_arc_chart(node.get("chart").text):
         return []
-    values = node.get("values", "global")
-    body: Value = {
-        "httpsUrl": values.get("httpsProxy").value,
-        "httpUrl": values.get("httpProxy").value,
-        "certificate": values.get("proxyCert").value or values.get("isCustomCert").value,
-    }
-    return [Subject(PROXY, Node(body), values.path)]
+    return [Subject(CHART_PROXY, node.get("values", "global"))]

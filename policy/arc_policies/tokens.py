@@ -6,11 +6,21 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .reading import Node, Path
+from .reading import Node, Path, Value
 
 _NATIVE = re.compile(r"(?:azure-native|azure-nextgen)(?:_[a-z0-9]+_v\w+)?:([a-z0-9]+)(?:/[^:]+)?:(\w+)", re.IGNORECASE)
 
 _RULES = "azure-native:network:firewallpolicyrulecollectiongroup"
+_ROLE_ASSIGNMENT = "azure-native:authorization:roleassignment"
+
+#: Types of ExpressRoute, VPN and routing that the classic provider calls as azure-native does.
+_CONNECTIONS = (
+    *("expressroutecircuit", "expressroutecircuitauthorization", "expressroutecircuitconnection"),
+    *("expressroutecircuitpeering", "expressrouteconnection", "expressroutegateway", "expressrouteport"),
+    *("expressrouteportauthorization", "virtualnetworkgateway", "virtualnetworkgatewayconnection"),
+    *("virtualnetworkgatewaynatrule", "localnetworkgateway", "vpngateway", "vpnsite", "virtualhub"),
+    *("route", "routetable", "routefilter"),
+)
 
 #: Renamed between majors of azure-native, or the classic provider's name for the same thing.
 _SAME = {
@@ -31,10 +41,24 @@ _SAME = {
     "azure:arc:privatelinkscope": "azure-native:hybridcompute:privatelinkscope",
     "azure:monitoring:privatelinkscope": "azure-native:monitor:privatelinkscope",
     "azure:monitoring:privatelinkscopedservice": "azure-native:monitor:privatelinkscope",
+    "azure:arckubernetes:cluster": "azure-native:kubernetes:connectedcluster",
+    "azure:arckubernetes:provisionedcluster": "azure-native:kubernetes:connectedcluster",
+    "azure:core:resourcegroup": "azure-native:resources:resourcegroup",
     "azure:management:privatelink": "azure-native:authorization:resourcemanagementprivatelink",
+    "azure:authorization:roledefinition": "azure-native:authorization:roledefinition",
+    "azure:authorization:assignment": _ROLE_ASSIGNMENT,
+    "azure:pim:activeroleassignment": _ROLE_ASSIGNMENT,
+    "azure:pim:eligibleroleassignment": _ROLE_ASSIGNMENT,
+    "azure-native:authorization:pimroleeligibilityschedule": _ROLE_ASSIGNMENT,
+    "azure-native:authorization:roleassignmentschedulerequest": _ROLE_ASSIGNMENT,
+    "azure-native:authorization:roleeligibilityschedulerequest": _ROLE_ASSIGNMENT,
     "azure:network:firewallpolicy": "azure-native:network:firewallpolicy",
     "azure:network:firewallpolicyrulecollectiongroup": _RULES,
     "azure:network:applicationgateway": "azure-native:network:applicationgateway",
+    **{f"azure:network:{kind}": f"azure-native:network:{kind}" for kind in _CONNECTIONS},
+    "azure:network:vpngatewayconnection": "azure-native:network:vpnconnection",
+    "azure:network:vpngatewaynatrule": "azure-native:network:natrule",
+    "azure:avs:expressrouteauthorization": "azure-native:avs:authorization",
     "azure:paloalto:localrulestackrule": "azure-native:cloudngfw:localrule",
     "azure:paloalto:localrulestackoutboundtrustcertificateassociation": "azure-native:cloudngfw:outboundcertificate",
     "azure:paloalto:localrulestackoutbounduntrustcertificateassociation": "azure-native:cloudngfw:outboundcertificate",
@@ -54,8 +78,10 @@ _SAME = {
     "azure-native:blueprint:templateartifact": "azure-native:resources:deployment",
     "azure-native:solutions:applicationdefinition": "azure-native:resources:deployment",
 }
-#: Terraform's azurerm through Pulumi's bridge: like the classic provider, in one module.
-_AZURERM = {
+#: What bridged Terraform and Crossplane call by the names of Terraform's provider, which has no modules.
+_TERRAFORM = {
+    **{name.rpartition(":")[2]: token for name, token in _SAME.items() if name.startswith("azure:network:")},
+    "privateendpoint": "azure-native:network:privateendpoint",
     "privatednszone": "azure-native:privatedns:privatezone",
     "privatednszonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
     "privatelinkservice": "azure-native:network:privatelinkservice",
@@ -72,17 +98,15 @@ _AZURERM = {
     "windowsvirtualmachine": "azure:compute:windowsvirtualmachine",
     "linuxvirtualmachinescaleset": "azure:compute:linuxvirtualmachinescaleset",
 }
-
 #: Operators that make Azure resources of Kubernetes ones: Azure Service Operator's groups, and Crossplane's.
-_OPERATOR_GROUP = re.compile(r"kubernetes:([a-z]+)\.azure\.(?:com|(?:m\.)?upbound\.io|jet\.crossplane\.io):(\w+)")
-_OPERATOR_KINDS = {
+_OPERATED = re.compile(r"kubernetes:(\w+)\.azure(?:\.m|\.jet)?\.(com|upbound\.io|crossplane\.io):(\w+)")
+_OPERATED_KINDS = {
     "privatednszone": "azure-native:privatedns:privatezone",
     "privatednszonesvirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
     "privatednszonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
     "privateendpointsprivatednszonegroup": "azure-native:network:privatednszonegroup",
 }
-_OPERATOR_RECORD = re.compile(r"privatedns(?:zones)?(?:a|aaaa|cname|mx|ptr|srv|txt)record")
-
+_OPERATED_RECORD = re.compile(r"privatedns(?:zones)?(?:a|aaaa|cname|mx|ptr|srv|txt)record")
 _CLASSIC_RECORD = re.compile(r"(?:azure:privatedns:|azurerm:index:privatedns)(?:a|aaaa|cname|mx|ptr|srv|txt)record")
 
 #: ARM types whose Pulumi name is not simply the namespace and the singular of the last part.
@@ -92,6 +116,15 @@ _ARM = {
     "microsoft.hybridcompute/privatelinkscopes/scopedresources": "azure-native:hybridcompute:privatelinkscopedresource",
     "microsoft.insights/privatelinkscopes": "azure-native:monitor:privatelinkscope",
     "microsoft.insights/privatelinkscopes/scopedresources": "azure-native:monitor:privatelinkscope",
+    "microsoft.network/connections": "azure-native:network:virtualnetworkgatewayconnection",
+    "microsoft.network/virtualnetworkgateways/natrules": "azure-native:network:virtualnetworkgatewaynatrule",
+    "microsoft.network/expressroutecircuits/authorizations": "azure-native:network:expressroutecircuitauthorization",
+    "microsoft.network/expressroutecircuits/peerings": "azure-native:network:expressroutecircuitpeering",
+    "microsoft.network/expressroutecircuits/peerings/connections": "azure-native:network:expressroutecircuitconnection",
+    "microsoft.network/expressroutecrossconnections/peerings": (
+        "azure-native:network:expressroutecrossconnectionpeering"
+    ),
+    "microsoft.network/expressrouteports/authorizations": "azure-native:network:expressrouteportauthorization",
     "microsoft.resources/templatespecs/versions": "azure-native:resources:deployment",
     "microsoft.resources/deploymentstacks": "azure-native:resources:deployment",
     "microsoft.blueprint/blueprints/artifacts": "azure-native:resources:deployment",
@@ -129,6 +162,24 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many of something are made: at least, and at most (None where nothing says)."""
+
+    least: int = 1
+    most: int | None = 1
+
+    def times(self, other: Count) -> Count:
+        return Count(
+            self.least * other.least, None if self.most is None or other.most is None else self.most * other.most
+        )
+
+    def plus(self, other: Count) -> Count:
+        return Count(
+            self.least + other.least, None if self.most is None or other.most is None else self.most + other.most
+        )
+
+
+@dataclass(frozen=True)
 class Subject:
     """Something that a resource declares: the resource itself, or what a template or a command in it would make.
 
@@ -138,6 +189,8 @@ class Subject:
         at: the property to name in messages, where the paths of `node` are not the resource's own.
         form: words between the property and a finding's problem, such as ``runs `az ...`, which``.
         resource: the resource that declares it.
+        count: how many of it, where a template makes copies or decides whether to make it.
+        subscription: where it is made, if a template says so; None where that is the resource's own.
     """
 
     token: str
@@ -145,6 +198,8 @@ class Subject:
     at: Path | None = None
     form: str = ""
     resource: Resource | None = None
+    count: Count = Count()
+    subscription: Value = None
 
 
 @lru_cache(maxsize=4096)
@@ -165,25 +220,27 @@ def normalise(resource_type: str) -> str:
     if _CLASSIC_RECORD.fullmatch(token):
         return "azure-native:privatedns:privaterecordset"
     if provider == "azurerm":
-        kind = token.rpartition(":")[2]
-        return _AZURERM.get(kind, f"azure-native:network:{kind}")
+        return _TERRAFORM.get(kind.lower(), token)
     return _SAME.get(token, token)
+
+
+@lru_cache(maxsize=4096)
+def operated(token: str) -> str:
+    """The Azure type that a Kubernetes kind of Azure Service Operator or Crossplane stands for; "" for other kinds."""
+    found = _OPERATED.fullmatch(token)
+    if not found:
+        return ""
+    group, domain, kind = found.groups()
+    if _OPERATED_RECORD.fullmatch(kind):
+        return "azure-native:privatedns:privaterecordset"
+    if kind in _OPERATED_KINDS:
+        return _OPERATED_KINDS[kind]
+    return normalise(f"azure-native:{group}:{kind}") if domain == "com" else _TERRAFORM.get(kind, "")
 
 
 def kubernetes_token(api_version: str, kind: str) -> str:
     """The normalised token of a manifest's resource."""
     return normalise(f"kubernetes:{api_version if '/' in api_version else 'core/v1'}:{kind}")
-
-
-@lru_cache(maxsize=4096)
-def from_operator(token: str) -> str:
-    """The normalised token of the Azure resource that a Kubernetes one stands for; "" where it stands for none."""
-    found = _OPERATOR_GROUP.fullmatch(token)
-    if not found:
-        return ""
-    if _OPERATOR_RECORD.fullmatch(found[2]):
-        return "azure-native:privatedns:privaterecordset"
-    return _OPERATOR_KINDS.get(found[2], f"azure-native:{found[1]}:{found[2]}")
 
 
 @lru_cache(maxsize=4096)
@@ -204,6 +261,13 @@ def arm_type_of_id(resource_id: str) -> str:
     tail = re.split(r"(?:^|/)providers/", resource_id.partition("?")[0], flags=re.IGNORECASE)[-1]
     parts = [part for part in tail.split("/") if part]
     return "/".join([parts[0], *parts[1::2]]) if len(parts) > 1 else ""
+
+
+def subscription_of_id(resource_id: str) -> str:
+    """The subscription that a resource id or an address of Azure's API names; "" where it names none."""
+    found = re.search(r"(?:^|/)subscriptions/([^/?#]+)", resource_id, re.IGNORECASE)
+    # `az rest` puts the current subscription in the place of `{subscriptionId}`.
+    return found[1] if found and not found[1].startswith("{") else ""
 
 
 def arm_type_of_parts(namespace: str, parent: str, kind: str) -> str:

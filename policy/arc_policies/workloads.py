@@ -114,6 +114,11 @@ def _names_an_image(node: Node) -> bool:
 
 def _helm(subject: Subject, settings: Settings) -> Iterator[Finding]:
     chart = subject.node.get("chart")
+    if chart.open:
+        yield Finding(OPEN, chart.path, "installs a chart that is not known yet", MEND)
+    for node in subject.node.get("values").walk():
+        if node.open and node.key in {"image", "repository"}:
+            yield Finding(OPEN, node.path, "runs an image that is not known yet", MEND)
     found = [*image(chart, settings), *_named_and_written(subject.node.get("values"), settings)]
     for file in subject.node.get("valueYamlFiles").each():
         if file.open and _OF_PROXY.search(bare(chart.text)):

@@ -66,7 +66,16 @@ values = st.recursive(
     max_leaves=25,
 )
 inputs = st.dictionaries(st.sampled_from(KNOWN_KEYS), values, max_size=6)
-configs = st.sampled_from([{}, {"profile": "ga"}, {"scope": "arc"}, {"profile": "ga", "exemptHosts": ["*"]}])
+configs = st.sampled_from(
+    [
+        {},
+        {"profile": "ga"},
+        {"scope": "arc"},
+        {"requiredTags": ["owner"]},
+        {"profile": "ga", "exemptHosts": ["*"]},
+        {"gatewaysElsewhere": {"default": 5.0}},
+    ]
+)
 
 
 @given(st.sampled_from(TYPES) | st.text(max_size=30), inputs, configs)
