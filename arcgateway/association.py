@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -24,6 +24,7 @@ from arcgateway.connect_flags import (
     Way,
 )
 from arcgateway.driver_settings import DriverSettings
+from arcgateway.endpoints import SETTLING
 from arcgateway.errors import Failure
 from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId, same
@@ -49,9 +50,6 @@ HELM_AT_MOST = {"pending-install": 1200.0, "pending-upgrade": 600.0, "pending-ro
 
 #: Flags that `update` takes only together.
 _TOGETHER = (connect_flags.ENABLE_OIDC_ISSUER.variable, connect_flags.SELF_HOSTED_ISSUER.variable)
-
-#: How long the documentation asks to wait before the names that the gateway replaces are closed.
-SETTLING = timedelta(hours=1)
 
 
 class Step(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from . import lines
+from . import firewall_calls, lines
 from .arc_chart import AGENTS, CLOUD, version_in
 from .arguments import NAME, Arguments, Made, Option, Row, first, location, nothing, subscription
 from .az_values import items, pairs
@@ -88,19 +88,6 @@ def _zone(*options: Option) -> Callable[[Arguments], Value]:
 
 def _link_service(args: Arguments) -> Value:
     return {"name": args.value(*NAME), "fqdns": args.value(("--fqdns", "--fq"))}
-
-
-def _firewall_rule(args: Arguments) -> Value:
-    """An application rule of Azure Firewall, as the one rule of a group."""
-    hosts, urls = args.values(("--target-fqdns", "--target-f")), args.values(("--target-urls", "--target-u"))
-    named, switch = args.parameter("TargetFqdn"), args.parameter("TerminateTLS")
-    given = named.split(",") if isinstance(named, str) else hosts or []
-    rule: dict[str, Value] = {
-        "terminateTLS": _switched(args.value(("--enable-tls-inspection", "--enable-t")) if switch is None else switch),
-        "targetFqdns": items(given),
-        "targetUrls": items(urls or []),
-    }
-    return {"ruleCollections": [{"rules": [rule]}]}
 
 
 def _machine(args: Arguments) -> Value:
@@ -216,6 +203,16 @@ def _proxy(args: Arguments) -> Value:
     }
 
 
+def _record(args: Arguments) -> Value:
+    kind = args.options[args.options.index("record-set") + 1 :][:1] if "record-set" in args.options else ()
+    name = args.value(("--record-set-name", "--record"), *NAME)
+    return {
+        "privateZoneName": args.value(*_ZONE) or args.parameter("ZoneName"),
+        "relativeRecordSetName": args.parameter("Name") if name is None else name,
+        "recordType": args.parameter("RecordType") or (kind[0] if kind else ""),
+    }
+
+
 _ZONE: tuple[Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
@@ -238,14 +235,10 @@ _AZ: tuple[Row, ...] = (
         f"{_NET}privateendpointconnection",
         lambda args: {"id": args.value(("--id", "--id"))},
     ),
-    (
-        r"network firewall policy rule-collection-group collection (add-filter-collection|rule (add|update))",
-        f"{_NET}firewallpolicyrulecollectiongroup",
-        _firewall_rule,
-    ),
     (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
-    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
+    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _record),
+    *firewall_calls.AZ,
     *lines.AZ,
     (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", nothing),
     (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", nothing),
@@ -288,10 +281,10 @@ _SETTINGS = {
 _CMDLETS: Mapping[str, tuple[Made, ...]] = {
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "set-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
-    "new-azfirewallpolicyapplicationrule": ((f"{_NET}firewallpolicyrulecollectiongroup", _firewall_rule),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
-    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
+    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _record),),
+    **firewall_calls.CMDLETS,
     **lines.CMDLETS,
     "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", nothing),),
     "new-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),

@@ -33,6 +33,7 @@ from . import (
     private_endpoints,
     proxy_urls,
     public_cloud,
+    required_endpoints,
     skip_ranges,
     tls_proxies,
 )
@@ -50,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     public_cloud.RULE,
     skip_ranges.RULE,
     proxy_urls.RULE,
+    required_endpoints.RULE,
     agent_version.RULE,
     gateway_shape.RULE,
     least_privilege.RULE,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
-from . import shell
+from . import firewall_calls, shell
 from .arc_chart import helm_subjects, is_arc_chart
 from .arguments import SUBSCRIPTION, Arguments
 from .cloud_calls import told
@@ -118,6 +118,7 @@ def _calls_subjects(made: list[Call], place: Node, variables: Mapping[str, str],
     subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, place, files)]
     for call in made:
         subjects += (*_client_variables(call, place, environment), *told(call, place, variables))
+    subjects += [*firewall_calls.firewall_cmdlets(made, place), *firewall_calls.hosts_lines(made, place)]
     applies = any(call.program in _APPLIERS and _APPLIES.intersection(call.arguments[:3]) for call in made)
     for name, content in files.items():
         # A manifest that is applied is judged as what it makes.

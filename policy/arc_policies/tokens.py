@@ -21,6 +21,7 @@ _CONNECTIONS = (
     *("virtualnetworkgatewaynatrule", "localnetworkgateway", "vpngateway", "vpnsite", "virtualhub"),
     *("route", "routetable", "routefilter"),
 )
+_COLLECTION = "azure-native:network:firewallrulecollection"
 
 #: Renamed between majors of azure-native, or the classic provider's name for the same thing.
 _SAME = {
@@ -54,6 +55,12 @@ _SAME = {
     "azure-native:authorization:roleeligibilityschedulerequest": _ROLE_ASSIGNMENT,
     "azure:network:firewallpolicy": "azure-native:network:firewallpolicy",
     "azure:network:firewallpolicyrulecollectiongroup": _RULES,
+    "azure:network:firewall": "azure-native:network:azurefirewall",
+    "azure:network:firewallapplicationrulecollection": _COLLECTION,
+    "azure:network:firewallnetworkrulecollection": _COLLECTION,
+    "azure:network:networksecuritygroup": "azure-native:network:networksecuritygroup",
+    "azure:network:networksecurityrule": "azure-native:network:securityrule",
+    "azure:network:networkmanageradminrule": "azure-native:network:adminrule",
     "azure:network:applicationgateway": "azure-native:network:applicationgateway",
     **{f"azure:network:{kind}": f"azure-native:network:{kind}" for kind in _CONNECTIONS},
     "azure:network:vpngatewayconnection": "azure-native:network:vpnconnection",
@@ -137,6 +144,10 @@ _ARM = {
     "microsoft.network/firewallpolicies": "azure-native:network:firewallpolicy",
     "microsoft.network/firewallpolicies/rulecollectiongroups": _RULES,
     "microsoft.network/firewallpolicies/rulegroups": _RULES,
+    "microsoft.network/firewallpolicies/rulecollectiongroups/rulecollectiongroupdrafts": _RULES,
+    "microsoft.network/networkmanagers/securityadminconfigurations/rulecollections/rules": (
+        "azure-native:network:adminrule"
+    ),
 }
 _ARM_RECORD = re.compile(r"microsoft\.network/privatednszones/(?:a|aaaa|cname|mx|ptr|soa|srv|txt)")
 

@@ -54,20 +54,25 @@ def _texts_of(container: Node) -> Iterator[tuple[Node, str]]:
         before = word.text
 
 
+def entries(subject: Subject) -> Iterator[tuple[Node, str]]:
+    """The entries of a ConfigMap or Secret with their text, decoded where it must be."""
+    for name in ("data", "stringData", "binaryData"):
+        encoded = name == "binaryData" or (name == "data" and subject.token.endswith(":secret"))
+        held = subject.node.get(name)
+        for entry in [held] if held.open else held.children():
+            yield entry, decoded(entry.text) if encoded else entry.text
+
+
 def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
     found: list[Finding | Weak] = []
     plain = {} if subject.token.endswith(":secret") else subject.node.get("data").value
     files = {name: text for name, text in plain.items() if isinstance(text, str)} if isinstance(plain, dict) else {}
-    for name in ("data", "stringData", "binaryData"):
-        encoded = name == "binaryData" or (name == "data" and subject.token.endswith(":secret"))
-        entries = subject.node.get(name)
-        for entry in [entries] if entries.open else entries.children():
-            key = str(entry.path[-1])
-            if entry.open and (entry is entries or _OF_PROXY.search(key)):
-                yield Finding(OPEN, entry.path, "holds configuration that is not known yet", MEND)
-            text = decoded(entry.text) if encoded else _with_files(entry.text, files)
-            found += read(text, entry, settings)
-            found += (one for one in read(key, entry, settings) if isinstance(one, Weak))
+    for entry, text in entries(subject):
+        key = str(entry.path[-1])
+        if entry.open and (len(entry.path) == 1 or _OF_PROXY.search(key)):
+            yield Finding(OPEN, entry.path, "holds configuration that is not known yet", MEND)
+        found += read(_with_files(text, files), entry, settings)
+        found += (one for one in read(key, entry, settings) if isinstance(one, Weak))
     yield from conclude(found, settings)
 
 
@@ -209,6 +214,7 @@ def _kubernetes(*kinds: str) -> frozenset[str]:
     return frozenset(f"kubernetes:{kind}" for kind in kinds)
 
 
+CONFIG_MAPS = _kubernetes("core:configmap", "core:secret")
 _CILIUM = _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy")
 _TEXT_GRADES = (INTERCEPTOR, DIRECTIVE, TWO_SIGNS, VERDICT, EXEMPTED, ONE_SIGN)
 
@@ -225,7 +231,7 @@ CHECKS = (
         "configuration",
         f"text in ConfigMaps and Secrets; {covered()}",
         _configuration,
-        _kubernetes("core:configmap", "core:secret"),
+        CONFIG_MAPS,
         grades=_TEXT_GRADES,
     ),
     Check(

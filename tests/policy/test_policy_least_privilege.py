@@ -18,7 +18,7 @@ def test_large_roles_are_judged_in_time(taken: str) -> None:
     actions = [f"Microsoft.P{number}/*" for number in range(MANY)]
     permission = {"actions": actions, "notActions": [taken.format(number) for number in range(MANY)]}
     role = {"roleName": "arc gateway", "permissions": [permission], "assignableScopes": ["/"] * MANY}
-    started = time.perf_counter()
+    started = time.process_time()
     found = findings((RULE,), Resource("azure-native:authorization:RoleDefinition", "r", "urn", role), Settings())
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert len(found) == MANY + (0 if taken == "Microsoft.P{}/*" else MANY)

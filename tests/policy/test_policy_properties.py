@@ -139,7 +139,7 @@ def test_large_inputs_are_judged_in_time() -> None:
         ),
         "command:local:Command": {"create": "echo 'x' \"$(date)\";\n" * 10_000},
     }
-    started = time.perf_counter()
+    started = time.process_time()
     for resource_type, props in large.items():
         findings(RULES, Resource(resource_type, "large", "urn", props), Settings())
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
