@@ -31,6 +31,12 @@ class Arguments:
                 found = UNKNOWN if found.strip() == OPEN else found
         return found
 
+    @property
+    def hidden(self) -> bool:
+        """Whether a word that is not known may stand for options: one that is no option's value."""
+        following = zip(self.options, self.options[1:], strict=False)
+        return any(word.strip() == OPEN and not before.startswith("-") for before, word in following)
+
     def whole(self, *options: Option) -> Value:
         """As `value`, but UNKNOWN where any part of it is open."""
         found = self.value(*options)

@@ -14,9 +14,9 @@ from .reading import Node
 from .required_settings import RANGES, SCENARIOS, known_regions, known_scenarios, regions
 from .rule import OPEN, Finding
 from .settings import Settings
-from .subjects import HELM
+from .subjects import HELM, WORKLOADS
 from .tokens import Subject
-from .workloads import CONFIGURATION, WORKLOADS, entries
+from .workloads import CONFIG_MAPS, entries
 
 ALLOWLIST = "arc-gateway:index:endpointallowlist"
 _UPLOAD = "command:remote:copytoremote"
@@ -213,7 +213,7 @@ ROWS = (
         "configuration",
         "ConfigMaps and Secrets: access rules of squid; hosts files, CoreDNS, dnsmasq, Unbound",
         _configuration,
-        CONFIGURATION,
+        CONFIG_MAPS,
         _THROUGH,
     ),
     Row("helm", "the same in the values of Helm releases", _helm, HELM, _THROUGH),

@@ -1,21 +1,18 @@
-"""What the text of a command would make in Azure: `az` and PowerShell calls as the resources that they stand for."""
+"""Tables of what a call of `az` or PowerShell makes: the resource that it stands for."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 
-from . import firewall_calls, lines, shell
-from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, version_in
-from .arguments import NAME, SUBSCRIPTION, Arguments, Made, Option, Row, first, location, nothing, subscription
+from . import firewall_calls, lines
+from .arc_chart import AGENTS, CLOUD, version_in
+from .arguments import NAME, Arguments, Made, Option, Row, first, location, nothing, subscription
 from .az_values import items, pairs
-from .cloud_calls import CLOUD_VARIABLES, told
+from .cloud_calls import CLOUD_VARIABLES
 from .reading import UNKNOWN, Node, Value, from_json
-from .shell import OPEN, Call
-from .templates import OPEN_TEMPLATE
-from .tokens import Count, Subject
+from .shell import OPEN
+from .tokens import Subject
 from .writes import written
 
 COMMANDS = frozenset(
@@ -33,6 +30,8 @@ COMMANDS = frozenset(
 TEXT = "text:command"
 OPEN_TEXT = "open:command"
 WORDS = "text:words"
+#: Text that a command writes into a file, or hands to a program.
+CONFIGURATION = "text:configuration"
 
 #: Proxy settings, by who is told them: the driver in its environment, `az connectedk8s connect` and `update` (and their
 #: twins in PowerShell), Arc's chart.
@@ -41,6 +40,9 @@ CONNECT_PROXY = "proxy:connect"
 UPDATE_PROXY = "proxy:update"
 CHART_PROXY = "proxy:chart"
 PROXIES = frozenset({DRIVER_PROXY, CONNECT_PROXY, UPDATE_PROXY, CHART_PROXY})
+
+#: Private roots that the driver takes as genuine, with the proxy beside them.
+DRIVER_ROOTS = "roots:driver"
 
 #: One proxy variable of the environment in which a client of Arc runs; the last part of the token is the variable.
 CLIENT_VARIABLE = "variable:"
@@ -55,12 +57,8 @@ _ROLES = "azure-native:authorization:"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
-_CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 #: Programs that do nothing but intercept TLS.
-INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
-_HELM_SETS = frozenset({"--set", "--set-string"})
-_STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
-
+INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit", "sslsniff", "polarproxy"})
 _PRIVATE_LINK: Option = ("--enable-private-link", "--enable-p")
 _SCOPE: tuple[Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
 _TARGET: tuple[Option, ...] = (("--private-connection-resource-id", "--private-c"),)
@@ -88,8 +86,18 @@ def _zone(*options: Option) -> Callable[[Arguments], Value]:
     return body
 
 
+def _link_service(args: Arguments) -> Value:
+    return {"name": args.value(*NAME), "fqdns": args.value(("--fqdns", "--fq"))}
+
+
+def _machine(args: Arguments) -> Value:
+    return {"privateLinkScopeResourceId": args.value(("--private-link-scope", "--private-link-scope"))}
+
+
 def _cluster(args: Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
+    if state is None and args.hidden:
+        state = UNKNOWN
     scope = args.value(*_SCOPE)
     version = args.whole(("--agent-version", "--ag"))
     return {
@@ -209,9 +217,9 @@ _ZONE: tuple[Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
 _AZ: tuple[Row, ...] = (
-    (r"deployment (?:group|sub|mg|tenant) create", OPEN_TEMPLATE, nothing),
-    (r"stack (?:group|sub|mg) create", OPEN_TEMPLATE, nothing),
-    (r"network private-endpoint create", f"{_NET}privateendpoint", _endpoint),
+    (r"network private-endpoint (create|update)", f"{_NET}privateendpoint", _endpoint),
+    (r"network private-endpoint (ip-config|asg) add", f"{_NET}privateendpoint", _endpoint),
+    (r"network private-link-service (create|update)", f"{_NET}privatelinkservice", _link_service),
     (
         r"network private-endpoint dns-zone-group (create|add)",
         f"{_NET}privatednszonegroup",
@@ -221,6 +229,11 @@ _AZ: tuple[Row, ...] = (
         r"network private-endpoint-connection approve",
         f"{_NET}privateendpointconnection",
         lambda args: {"id": args.value(("--id", "--id")) or args.value(("--type", "--type"))},
+    ),
+    (
+        r"(?:[\w-]+ )+private-endpoint-connection approve",
+        f"{_NET}privateendpointconnection",
+        lambda args: {"id": args.value(("--id", "--id"))},
     ),
     (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
@@ -246,26 +259,28 @@ _AZ: tuple[Row, ...] = (
     (r"cloud set", CLOUD, _cloud),
     (r"config set", CLOUD, _cloud_setting),
 )
+
+
+def _leading(pattern: str) -> str:
+    plain = pattern.partition("(")[0].partition("\\")[0].strip()
+    return plain or pattern.rpartition(")+")[2]
+
+
 # In messages a row goes by its own leading words, never by the user's.
 _AZ_PATTERNS = tuple(
-    (re.compile(rf"{pattern}\b"), token, body, "az " + pattern.partition("(")[0].partition("\\")[0].strip())
-    for pattern, token, body in _AZ
+    (re.compile(rf"{pattern}\b"), token, body, f"az {_leading(pattern)}") for pattern, token, body in _AZ
 )
 
 _SETTINGS = {
     **{name: (CLOUD, key) for name, key in CLOUD_VARIABLES.items()},
     "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
+    "ARC_ENABLE_PRIVATE_LINK": (_CLUSTER, "privateLinkState"),
+    "ARC_PRIVATE_LINK_SCOPE_ID": (_CLUSTER, "privateLinkScopeResourceId"),
 }
 #: PowerShell's cmdlets, and programs of one command.
 _CMDLETS: Mapping[str, tuple[Made, ...]] = {
-    **dict.fromkeys(
-        (
-            *("new-azresourcegroupdeployment", "new-azsubscriptiondeployment", "new-azdeployment"),
-            *("new-azmanagementgroupdeployment", "new-aztenantdeployment"),
-        ),
-        ((OPEN_TEMPLATE, nothing),),
-    ),
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
+    "set-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
     "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _record),),
@@ -279,139 +294,66 @@ _CMDLETS: Mapping[str, tuple[Made, ...]] = {
     "connect-azaccount": ((CLOUD, _cloud),),
     "login-azaccount": ((CLOUD, _cloud),),
     "add-azaccount": ((CLOUD, _cloud),),
-    "azcmagent": ((CLOUD, _server_cloud),),
+    "azcmagent": ((CLOUD, _server_cloud), (f"{_ARC}machine", _machine)),
     "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (CONNECT_PROXY, _proxy)),
     "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (UPDATE_PROXY, _proxy)),
 }
 
 
-def _cmdlet_rows(program: str) -> tuple[Made, ...]:
+#: The type that a call makes, its properties, and the call's name for messages.
+Declared = tuple[str, Value, str]
+
+#: Commands that run what another takes as text, with the option that gives it.
+_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "vm run-command invoke": ("--scripts",),
+    "vm run-command create": ("--script",),
+    "vmss run-command invoke": ("--scripts",),
+    "connectedmachine run-command create": ("--script",),
+    "aks command invoke": ("--command", "-c"),
+}
+_FROM_TEMPLATE = re.compile(r"(?:(?:deployment|stack) (?:group|sub|mg|tenant)|ts|bicep deployment) create\b")
+_TEMPLATE_FILE: tuple[Option, ...] = (("--template-file", "--template-f"), ("-f", "-f"))
+_DEPLOYING = re.compile(
+    r"(?:new|set)-az(?:rm)?(?:resourcegroup|subscription|managementgroup|tenant)?(?:deployment|deploymentstack)"
+)
+
+
+def az_rows(words: tuple[str, ...]) -> list[Declared]:
+    """What a call of `az` with these words makes."""
+    groups, arguments = groups_of(words), Arguments("az", words)
+    rows = [(token, body(arguments), name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
+    return [*rows, *((token, body(arguments), name) for token, body, name in written("az", groups, arguments))]
+
+
+def call_rows(program: str, words: tuple[str, ...]) -> list[Declared]:
+    """What a cmdlet of PowerShell, a program of one command, or one that sends a request makes."""
+    arguments = Arguments(program, words)
+    requested = [(token, body(arguments), name) for token, body, name in written(program, "", arguments)]
+    return requested or [(token, body(arguments), program) for token, body in cmdlet_rows(program)]
+
+
+def template_file(program: str, words: tuple[str, ...]) -> Value:
+    """The template that a call deploys: "" where it lies elsewhere, None where it is no such call."""
+    arguments = Arguments(program, words)
+    if program == "az":
+        return (arguments.value(*_TEMPLATE_FILE) or "") if _FROM_TEMPLATE.match(groups_of(words)) else None
+    return (arguments.parameter("TemplateFile") or "") if _DEPLOYING.fullmatch(program) else None
+
+
+def script_text(words: tuple[str, ...]) -> str:
+    """The script that a call of `az` has another machine run; "" where it has none, or one that lies elsewhere."""
+    options = _SCRIPTS.get(groups_of(words), ())
+    texts = Arguments("az", words).values(*((option, option) for option in options)) or []
+    return "\n".join(text for text in texts if text[:1] != "@")
+
+
+def cmdlet_rows(program: str) -> tuple[Made, ...]:
+    """The table's rows for a cmdlet, or a program of one command."""
     name = program.replace("-azurerm", "-az")
     return _CMDLETS.get(name) or lines.cmdlet(name)
 
 
-def command_subjects(node: Node) -> list[Subject]:
-    """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
-    found = _driver_settings(node.get("environment"))
-    named = [(str(child.path[-1]), child) for child in node.get("environment").children()]
-    named += [
-        (one.get("name").text, one.field("value", "secureValue")) for one in node.get("environmentVariables").each()
-    ]
-    variables = {name: OPEN if child.open else child.text for name, child in named}
-    for verb in ("create", "update", "delete", "scriptContent"):
-        text = node.get(verb)
-        if text.open:
-            found.append(Subject(OPEN_TEXT, text))
-        elif text.text:
-            found += _text_subjects(text, node, variables)
-    return found
-
-
-def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list[Subject]:
-    interpreter = [OPEN if word.open else word.text for word in node.get("interpreter").each()]
-    try:
-        if interpreter:
-            made = shell.run([*interpreter, text.text], variables, node.get("stdin").text)
-        else:
-            made = shell.run(["sh", "-c", text.text], variables)
-            made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
-    except shell.UnreadableError:
-        return [Subject(TEXT, text)]
-    subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, text)]
-    for call in made:
-        subjects += (*_client_variables(call, text, node.get("environment")), *told(call, text, variables))
-    subjects += [*firewall_calls.firewall_cmdlets(made, text), *firewall_calls.hosts_lines(made, text)]
-    foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
-    return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
-
-
-#: What sets the subscription of the calls after it: `az account set` and PowerShell's twins.
-_CONTEXTS = frozenset({"set-azcontext", "select-azcontext", "select-azsubscription"})
-_CONTEXT_NAMES = ("SubscriptionId", "Subscription", "SubscriptionName")
-
-
-def _in_subscriptions(made: list[Call]) -> Iterator[Call]:
-    """The calls, each told the subscription that one before it has set; the words are the call's own first."""
-    current: Value = None
-    for call in made:
-        words = Arguments(call.program, call.arguments)
-        if call.program == "az" and _groups(call.arguments) == "account set":
-            current = words.value(SUBSCRIPTION, ("--name", "--n"), ("-s", "-s"), ("-n", "-n"))
-        elif call.program in _CONTEXTS:
-            current = next((v for n in _CONTEXT_NAMES if (v := words.parameter(n)) is not None), UNKNOWN)
-        else:
-            yield call if current is None else replace(call, arguments=_told(call, current))
-
-
-def _told(call: Call, subscription: Value) -> tuple[str, ...]:
-    value = subscription if isinstance(subscription, str) else OPEN
-    if call.program == "az":
-        return (f"--subscription={value}", *call.arguments)
-    return (*call.arguments, f"-SubscriptionId:{value}") if "-az" in call.program else call.arguments
-
-
-def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
-    return (
-        shell.run(["sh", "-c", stdin], variables)
-        if stdin and re.fullmatch(r"\s*(?:ba|da|z)?sh(?:\s+-s)?\s*", text)
-        else []
-    )
-
-
-def _call_subjects(call: Call, text: Node) -> list[Subject]:
-    arguments = Arguments(call.program, call.arguments)
-    if call.program == "az" or OPEN in call.program:
-        groups = _groups(call.arguments)
-        if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
-            return [Subject(OPEN_TEXT, text)]
-        rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-        rows += written(call.program, groups, arguments)
-    elif requested := written(call.program, "", arguments):
-        rows = requested
-    elif cmdlet := _cmdlet_rows(call.program):
-        rows = [(token, body, call.program) for token, body in cmdlet]
-    elif call.program in _CONTAINER_PROGRAMS:
-        if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
-            return []
-        inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
-        if inner is not None:
-            return _call_subjects(replace(call, program="az", arguments=call.arguments[inner + 1 :]), text)
-        installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
-        return [_words(call, text), *_chart_settings(call, text), *installs]
-    elif call.program in INTERCEPTORS:
-        return [_words(call, text)]
-    else:
-        return []
-    count = Count(1, None) if call.repeated else Count()
-    return [
-        Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which", count=count)
-        for token, body, what in rows
-    ]
-
-
-def _chart_settings(call: Call, text: Node) -> list[Subject]:
-    """The proxy settings that a call of helm gives to Arc's own chart, by `--set` and its like."""
-    if call.program != "helm" or not any(map(is_arc_chart, call.arguments)):
-        return []
-    values: dict[str, Value] = {}
-    for before, word in pairwise(("", *call.arguments)):
-        option, equals, given = word.partition("=")
-        given = word if before in _HELM_SETS else given if equals and option in _HELM_SETS else ""
-        for pair in re.split(r"(?<!\\),", given):
-            key, equals, value = pair.partition("=")
-            if equals:
-                values[key.strip().removeprefix("global.")] = UNKNOWN if value.strip() == OPEN else value
-    keeps = any(word.startswith(("--reuse-values", "--reset-then-reuse-values")) for word in call.arguments)
-    token = UPDATE_PROXY if keeps else CHART_PROXY
-    return [Subject(token, Node(values), text.path, "runs `helm` with Arc's chart, which")]
-
-
-def _words(call: Call, text: Node) -> Subject:
-    words: list[Value] = [call.program, *call.arguments]
-    return Subject(WORDS, Node(words), text.path, f"runs `{call.program}`, which")
-
-
-def _groups(words: tuple[str, ...]) -> str:
+def groups_of(words: tuple[str, ...]) -> str:
     """The command groups of an `az` call: the words before the first option, the global options left out."""
     groups: list[str] = []
     skip = False
@@ -429,30 +371,13 @@ def _groups(words: tuple[str, ...]) -> str:
     return " ".join(groups)
 
 
-def _client_variables(call: Call, text: Node, environment: Node) -> list[Subject]:
-    """The proxy variables that a call of Arc's own commands runs with, each at the place that sets it."""
-    if not _cmdlet_rows(call.program) and not (
-        call.program == "az" and re.match(r"(?:connectedk8s|arcgateway)\b", _groups(call.arguments))
-    ):
-        return []
-    found: list[Subject] = []
-    for name in CLIENT_VARIABLES:
-        value = call.variables.get(name)
-        if value is None:
-            continue
-        given = environment.get(name)
-        outside = given.path[-1] == name and value == (OPEN if given.open else given.text)
-        place = given if outside else Node(UNKNOWN if value.strip() == OPEN else value, text.path)
-        form = "" if outside else f"runs a client of Arc with {name}, which"
-        found.append(Subject(f"{CLIENT_VARIABLE}{name.lower()}", place, None, form))
-    return found
-
-
-def _driver_settings(environment: Node) -> list[Subject]:
+def driver_subjects(environment: Node) -> list[Subject]:
     """What the environment of a command says: the driver's settings, and those of clients of Azure."""
     found: list[Subject] = []
     if any(str(child.path[-1]).startswith("ARC_PROXY_") for child in environment.children()):
         found.append(Subject(DRIVER_PROXY, environment))
+    if environment.get("ARC_GENUINE_ROOTS").value is not None:
+        found.append(Subject(DRIVER_ROOTS, environment))
     for name, (token, key) in _SETTINGS.items():
         place = environment.get(name)
         if place.value is not None:

@@ -39,7 +39,12 @@ _PRIORITY: Option = ("--priority", "--prio")
 
 def _firewall_rule(args: Arguments) -> dict[str, Value]:
     lists = {name: items(args.values(*options)) for name, options in _RULE_LISTS.items()}
-    return {"ruleType": args.value(("--rule-type", "--rule-t")), **lists}
+    switch = args.value(("--enable-tls-inspection", "--enable-t"))
+    return {
+        "ruleType": args.value(("--rule-type", "--rule-t")),
+        "terminateTLS": True if switch == "" else switch,
+        **lists,
+    }
 
 
 def _filter_collection(args: Arguments) -> Value:
@@ -49,6 +54,22 @@ def _filter_collection(args: Arguments) -> Value:
         "rules": [_firewall_rule(args)],
     }
     return {"ruleCollections": [collection]}
+
+
+def _rule_of_a_group(args: Arguments) -> Value:
+    """A rule that is added to a collection, as what it says of TLS: the collection's action is not told."""
+    rule = _firewall_rule(args)
+    return {"ruleCollections": [{"action": UNKNOWN, "rules": [rule]}]} if rule["terminateTLS"] is not None else {}
+
+
+def _terminating_rule(args: Arguments) -> Value:
+    """PowerShell's rule by itself, as what it says of TLS; its collection and its action come later."""
+    switch = args.parameter("TerminateTLS")
+    rule: dict[str, Value] = {
+        "terminateTLS": True if switch == "" else switch,
+        "targetFqdns": _listed(args.parameter("TargetFqdn")),
+    }
+    return {"ruleCollections": [{"action": UNKNOWN, "rules": [rule]}]} if switch is not None else {}
 
 
 def _rule_collection(args: Arguments) -> Value:
@@ -85,12 +106,18 @@ AZ: tuple[Row, ...] = (
         f"{_NET}firewallpolicyrulecollectiongroup",
         _filter_collection,
     ),
+    (
+        r"network firewall policy rule-collection-group collection rule (add|update)",
+        f"{_NET}firewallpolicyrulecollectiongroup",
+        _rule_of_a_group,
+    ),
     (r"network firewall (application|network)-rule create", _COLLECTION, _rule_collection),
     (r"network nsg rule (create|update)", _SECURITY_RULE, _security_rule),
 )
 
 CMDLETS: Mapping[str, tuple[Made, ...]] = {
-    f"{verb}-aznetworksecurityruleconfig": ((_SECURITY_RULE, _security_rule),) for verb in ("new", "add", "set")
+    "new-azfirewallpolicyapplicationrule": ((f"{_NET}firewallpolicyrulecollectiongroup", _terminating_rule),),
+    **{f"{verb}-aznetworksecurityruleconfig": ((_SECURITY_RULE, _security_rule),) for verb in ("new", "add", "set")},
 }
 
 _COLLECTION_CMDLETS = frozenset(
@@ -152,7 +179,7 @@ _SAYING = frozenset({"echo", "printf", "add-content", "set-content", "sed"})
 
 def hosts_lines(made: Sequence[Call], text: Node) -> list[Subject]:
     """What a script says where it also writes to a hosts file."""
-    if not any(_HOSTS_FILE.search(word) for call in made for word in call.arguments):
+    if not any(_HOSTS_FILE.search(word) for call in made for word in (*call.arguments, call.into)):
         return []
     said: list[Value] = [" ".join(call.arguments) for call in made if call.program in _SAYING]
     return [Subject(HOSTS, Node(said), text.path)] if said else []

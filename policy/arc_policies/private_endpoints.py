@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from .commands import OPEN_TEXT, TEXT
+from .commands import CONFIGURATION, OPEN_TEXT, TEXT
 from .reading import Node
 from .rule import OPEN, Check, Finding, Grade, Level, Rule
 from .settings import Settings, choice
-from .subjects import FOREIGN, is_component
+from .subjects import FOREIGN, is_component, is_custom
 from .templates import OPEN_TEMPLATE
 from .tokens import Subject
 
@@ -26,17 +26,25 @@ _ARC_ZONE = re.compile(
     r"privatelink\.(?:his\.arc|guestconfiguration|dp\.kubernetesconfiguration)\.azure\.(?:com|us|cn)\.?", re.IGNORECASE
 )
 _ARC_GROUP = "hybridcompute"
-_ZONE_NAMES = ("privateZoneName", "privateDnsZoneName", "zoneName", "parentResourcePath", "name", "resourceName")
+_ZONE_NAMES = ("privateZoneName", "privateDnsZoneName", "zoneName", "name", "resourceName")
 _TARGETS = ("privateLinkServiceId", "privateConnectionResourceId", "privateConnectionResourceAlias")
 _ARC_LINK_NAMES = re.compile(
     r"(?:\.his\.arc|\.guestconfiguration|\.dp\.kubernetesconfiguration)\.azure\.|hybridcompute", re.I
 )
 _NET = re.compile(
-    r"microsoft\.(?:hybridcompute|kubernetesconfiguration)/privatelinkscopes|microsoft\.network/privateendpoints", re.I
+    r"microsoft\.(?:hybridcompute|kubernetesconfiguration)/privatelinkscopes|microsoft\.network/privateendpoints"
+    r"|network-privateendpoint\b|private-?endpoint/azurerm",
+    re.I,
 )
 _SHELL_NET = re.compile(
     r"private-endpoint['\",\s]+create|--enable-private|private-link-scope['\",\s]+create|new-azprivateendpoint|/privateendpoints/",
     re.I,
+)
+
+_CODE = re.compile(
+    r"^[ \t]*resource[ \t]+(?:\"azurerm_(?:private_endpoint|arc_private_link_scope)\"|"
+    r"\w+[ \t]+'microsoft\.(?:network/privateendpoints|hybridcompute/privatelinkscopes)@)",
+    re.MULTILINE | re.IGNORECASE,
 )
 
 _WITHOUT = "Remove it, or keep these clusters off the gateway."
@@ -84,6 +92,20 @@ def _connection(subject: Subject, settings: Settings) -> Iterator[Finding]:
         yield Finding("other", subject.node.path, "approves a private endpoint's connection", _OTHER_MEND)
 
 
+def _managed(subject: Subject, _: Settings) -> Iterator[Finding]:
+    """Private endpoints that another service keeps in a network of its own: of no concern unless they lead to Arc."""
+    for node in subject.node.walk():
+        if _ARC_SCOPE.search(node.text):
+            yield Finding("arc", node.path, "makes a private endpoint of an Arc private link scope", _WITHOUT)
+            return
+
+
+def _forwarding(subject: Subject, _: Settings) -> Iterator[Finding]:
+    domain = subject.node.field("domainName")
+    if _ARC_ZONE.search(domain.text):
+        yield Finding("sign", domain.path, "forwards the private names of Arc to name servers of your own", _WITHOUT)
+
+
 def _link_service(subject: Subject, _: Settings) -> Iterator[Finding]:
     for node in subject.node.walk():
         if _ARC_LINK_NAMES.search(node.text):
@@ -93,9 +115,11 @@ def _link_service(subject: Subject, _: Settings) -> Iterator[Finding]:
 
 def _zone_name(node: Node) -> Node:
     """The zone, by the names that native, classic and ARM have for it; ARM's child names begin with their zone."""
+    parent = node.field("parentResourcePath")
+    zone = next((part for part in parent.text.split("/") if part.lower().startswith("privatelink.")), "")
+    if zone:
+        return Node(zone, parent.path)
     place = node.field(*_ZONE_NAMES)
-    if place.key == "parentresourcepath":
-        return Node(next((p for p in place.text.split("/") if p.lower().startswith("privatelink.")), ""), place.path)
     return Node(place.text.partition("/")[0], place.path) if place.text else place
 
 
@@ -121,7 +145,11 @@ def _zone_group(subject: Subject, settings: Settings) -> Iterator[Finding]:
 
 
 def _cluster(subject: Subject, _: Settings) -> Iterator[Finding]:
-    yield from _switches(subject.node.field("privateLinkState"), subject.node.field("privateLinkScopeResourceId"))
+    scope = subject.node.field("privateLinkScopeResourceId")
+    if subject.node.get("properties").open:
+        # Nothing is known, not even that a scope is named.
+        scope = Node(None)
+    yield from _switches(subject.node.field("privateLinkState"), scope)
 
 
 def _switches(state: Node, scope: Node) -> Iterator[Finding]:
@@ -166,6 +194,17 @@ def _text(subject: Subject, _: Settings) -> Iterator[Finding]:
         )
 
 
+def _kept_script(subject: Subject, _: Settings) -> Iterator[Finding]:
+    for entry in subject.node.get("data").children():
+        if entry.text.startswith("#!") and _SHELL_NET.search(entry.text):
+            yield Finding("sign", entry.path, "keeps a script that seems to make a private endpoint", _WITHOUT)
+
+
+def _written(subject: Subject, _: Settings) -> Iterator[Finding]:
+    if _CODE.search(subject.node.text):
+        yield Finding("sign", subject.node.path, "seems to describe a private endpoint", _WITHOUT)
+
+
 def _open(subject: Subject, _: Settings) -> Iterator[Finding]:
     what = (
         "a template that cannot be read here" if subject.token == OPEN_TEMPLATE else "a command that is not known yet"
@@ -177,10 +216,18 @@ def _connections(token: str) -> bool:
     return token.startswith(("azure-native:", "azure:")) and "privateendpointconnection" in token.rpartition(":")[2]
 
 
+def _managed_endpoints(token: str) -> bool:
+    return token.startswith(("azure-native:", "azure:", "azurerm:")) and token.rpartition(":")[2].endswith(
+        ("managedprivateendpoint", "sharedprivatelinkresource", "sharedprivatelinkservice")
+    )
+
+
 _CHECKS = (
     Check(
         "endpoint",
-        "private endpoints: azure-native (every version and package), classic, generic, in templates, `az`, PowerShell",
+        "private endpoints: azure-native (every version and package), classic, azurerm, azapi, generic; in ARM "
+        "templates and Bicep text; by `az`, PowerShell or a request to Azure in commands, pods, machines and "
+        "deployment scripts; of Azure Service Operator and Crossplane",
         _endpoint,
         frozenset({"azure-native:network:privateendpoint"}),
         grades=("arc", "other"),
@@ -206,6 +253,13 @@ _CHECKS = (
         grades=("arc", "other"),
     ),
     Check(
+        "managed",
+        "private endpoints that another service manages (Data Factory, Synapse, Search) towards Arc",
+        _managed,
+        matches=_managed_endpoints,
+        grades=("arc",),
+    ),
+    Check(
         "link-service",
         "private link services that name Arc's hosts",
         _link_service,
@@ -226,6 +280,13 @@ _CHECKS = (
         grades=("arc", "other"),
     ),
     Check(
+        "forwarding",
+        "DNS forwarding rules for Arc's private zones",
+        _forwarding,
+        frozenset({"azure-native:dnsresolver:forwardingrule", "azure:privatedns:resolverforwardingrule"}),
+        grades=("sign",),
+    ),
+    Check(
         "zone-group",
         "zone groups of private endpoints",
         _zone_group,
@@ -234,7 +295,8 @@ _CHECKS = (
     ),
     Check(
         "cluster",
-        "connected clusters and machines with private link or a scope; `az connectedk8s --enable-private-link`",
+        "connected clusters and machines with private link or a scope, in the same forms; "
+        "`az connectedk8s --enable-private-link`; the driver's settings in a command's environment",
         _cluster,
         frozenset({"azure-native:kubernetes:connectedcluster", "azure-native:hybridcompute:machine"}),
         grades=("arc",),
@@ -255,9 +317,10 @@ _CHECKS = (
     ),
     Check(
         "bridged",
-        "resources of other providers that mention private endpoints",
+        "resources of other providers, and custom resources of Kubernetes, that mention private endpoints",
         _bridged,
         frozenset({FOREIGN}),
+        matches=is_custom,
         grades=("sign",),
     ),
     Check(
@@ -265,6 +328,20 @@ _CHECKS = (
         "scripts in other languages, and shell text that does not parse",
         _text,
         frozenset({TEXT}),
+        grades=("sign",),
+    ),
+    Check(
+        "kept-script",
+        "scripts in ConfigMaps",
+        _kept_script,
+        frozenset({"kubernetes:core:configmap"}),
+        grades=("sign",),
+    ),
+    Check(
+        "written",
+        "Terraform and Bicep text that a command writes into a file",
+        _written,
+        frozenset({CONFIGURATION}),
         grades=("sign",),
     ),
     Check(

@@ -1,10 +1,12 @@
-"""What a proxy's own settings say about TLS: the switch, and a certificate where the proxy has no TLS of its own."""
+"""What a proxy's own settings say about TLS: the switch, a certificate for no TLS of its own, private roots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
-from .commands import PROXIES
+from .commands import DRIVER_ROOTS, PROXIES
 from .names import GATEWAY, covers
 from .reading import Node
 from .rule import OPEN, Check, Finding
@@ -18,7 +20,26 @@ EXEMPT_HOSTS = texts(
     "(counts in the profile `ga`)",
 )
 
+# The rule's grades, by which its table tells what is conclusive alone.
+SAYS_SO = "says-so"
+CERTIFICATE = "certificate-with-http-proxy"
+FIREWALL = "firewall-rule"
+INTERCEPTOR = "interceptor"
+DIRECTIVE = "directive"
+TWO_SIGNS = "two-signs"
+VERDICT = "verdict"
+EXEMPTED = "exempted"
+ONE_SIGN = "one-sign"
+OTHER_CERTIFICATE = "certificate-alone"
+PRIVATE_ROOTS = "private-roots"
+
 _THROUGH = "Have the proxy pass the hosts of Arc through without opening their TLS"
+#: The proxy's address by the names that components, driver and clients have for it, the HTTPS one first.
+_URLS = (
+    *("httpsUrl", "proxyHttps", "ARC_PROXY_HTTPS", "httpsProxy"),
+    *("httpUrl", "proxyHttp", "ARC_PROXY_HTTP", "httpProxy"),
+)
+_CERTIFICATES = ("certificate", "proxyCertificate", "ARC_PROXY_CERTIFICATE", "proxyCert")
 
 
 def exempt(settings: Settings) -> bool:
@@ -26,49 +47,56 @@ def exempt(settings: Settings) -> bool:
     return any(covers(host, GATEWAY) for host in settings.get(EXEMPT_HOSTS))
 
 
-def grade(settings: Settings, *, passes_gateway: bool = False) -> str:
-    """The grade of a proxy that opens TLS: graver where the gateway's host names are not exempt."""
-    return "exempted" if passes_gateway or exempt(settings) else "terminates"
+def grade(settings: Settings, name: str, *, passes_gateway: bool = False) -> str:
+    """The grade of something that opens TLS: another one where the gateway's host names are exempt."""
+    return EXEMPTED if passes_gateway or exempt(settings) else name
 
 
-def _settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    for node in subject.node.walk():
-        if node.open and node == subject.node:
-            yield _open(node)
-        elif isinstance(node.value, dict):
-            yield from _switch(node.get("terminatesTls"), settings)
-            yield from _certificate(node, settings)
+def _of(judge: Callable[[Node, Settings], Iterator[Finding]]) -> Callable[[Subject, Settings], Iterator[Finding]]:
+    """A check that asks about every mapping in a resource, as proxies stand at any depth."""
+
+    def run(subject: Subject, settings: Settings) -> Iterator[Finding]:
+        for node in subject.node.walk():
+            if isinstance(node.value, dict):
+                yield from judge(node, settings)
+            elif node.open and node == subject.node and judge is _certificate:
+                yield _open(node)
+
+    return run
 
 
-def _switch(switch: Node, settings: Settings) -> Iterator[Finding]:
+def _switch(node: Node, settings: Settings) -> Iterator[Finding]:
+    switch = node.get("terminatesTls")
     mend = f"{_THROUGH}, and set terminatesTls to false."
     if switch.on:
-        yield Finding(grade(settings), switch.path, "says that the proxy terminates TLS", mend)
+        yield Finding(grade(settings, SAYS_SO), switch.path, "says that the proxy terminates TLS", mend)
     elif switch.open:
         yield Finding(OPEN, switch.path, "may say that the proxy terminates TLS, which is not known yet", mend)
 
 
+def _url(node: Node) -> Node:
+    """The address that HTTPS traffic goes through: the one for HTTP serves both where no other is given."""
+    found = (node.get(name) for name in _URLS)
+    return next((url for url in found if url.open or url.text), Node(None, (*node.path, _URLS[0])))
+
+
 def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
-    url = node.field("httpsUrl", "proxyHttps", "ARC_PROXY_HTTPS", "httpsProxy")
-    certificate = node.field("certificate", "proxyCertificate", "ARC_PROXY_CERTIFICATE", "proxyCert")
-    custom = node.field("isCustomCert")
+    url, certificate, custom = _url(node), node.field(*_CERTIFICATES), node.field("isCustomCert")
     if not certificate.text and not certificate.open and (custom.on or custom.open):
         certificate = custom
-    if url.value is None and certificate.value is None:
-        return
     given = bool(certificate.text) or certificate.value is True
     scheme = url.text.partition(":")[0].lower()
     if scheme == "http" and given:
         yield Finding(
-            grade(settings),
+            grade(settings, CERTIFICATE),
             certificate.path,
-            "gives a proxy certificate although httpsUrl is an http:// address: that proxy has no TLS of its own "
-            "to trust, so the certificate can only be for sites that it re-signs",
+            "gives a proxy certificate although the proxy's address begins with http://: that proxy has no TLS of its "
+            "own to trust, so the certificate can only be for sites that it re-signs",
             f"{_THROUGH} and drop the certificate, or give the https:// address of a proxy that speaks TLS itself.",
         )
     elif given and not url.open:
         yield Finding(
-            "sign",
+            OTHER_CERTIFICATE,
             certificate.path,
             "gives a proxy certificate, which may be for the proxy's own TLS or for sites that it re-signs",
             f"{_THROUGH}; nothing is to be done where the certificate is the proxy's own.",
@@ -86,13 +114,52 @@ def _open(place: Node) -> Finding:
     )
 
 
-CHECKS = (
-    Check(
-        "settings",
-        "proxy settings of our components, of the driver's environment, of `az connectedk8s`, of Arc's chart",
-        _settings,
-        PROXIES,
-        matches=is_component,
-        grades=("terminates", "exempted", "sign"),
-    ),
+def _private_roots(node: Node, _: Settings) -> Iterator[Finding]:
+    """Roots that the preflight takes as the endpoints' own hide an interception; a sandbox's proxy is on this machine.
+
+    An address that is not known yet is told apart, as the sandbox's own may be.
+    """
+    roots = node.field("genuineRoots", "ARC_GENUINE_ROOTS")
+    if not (roots.open or any(root.open or root.text for root in roots.each())):
+        return
+    url = _url(node)
+    if _loopback(url.text):
+        return
+    yield Finding(
+        OPEN if url.open else PRIVATE_ROOTS,
+        roots.path,
+        "has the preflight take private roots as the endpoints' own, so that it cannot see TLS opened by their holder",
+        "Leave it empty outside of sandboxes, whose proxy is on the machine itself.",
+    )
+
+
+def _loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+CHECKS = tuple(
+    Check(name, covers, _of(judge), tokens, matches=is_component, grades=grades)
+    for name, covers, judge, tokens, grades in (
+        ("settings", "`terminatesTls` of this project's components", _switch, PROXIES, (SAYS_SO, EXEMPTED)),
+        (
+            "certificate",
+            "a proxy's certificate: of this project's components, in the driver's environment, of `az connectedk8s` "
+            "and its PowerShell twins, among the values of Arc's chart",
+            _certificate,
+            PROXIES,
+            (CERTIFICATE, OTHER_CERTIFICATE, EXEMPTED),
+        ),
+        (
+            "private-roots",
+            "`genuineRoots` of this project's components and in the driver's environment, where the proxy is not on "
+            "the machine itself, as a sandbox's is",
+            _private_roots,
+            frozenset({DRIVER_ROOTS}),
+            (PRIVATE_ROOTS,),
+        ),
+    )
 )

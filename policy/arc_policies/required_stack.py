@@ -24,8 +24,8 @@ from .required_settings import (
 )
 from .rule import OPEN, Finding, StackCheck
 from .settings import Settings
+from .subjects import WORKLOADS
 from .tokens import Subject
-from .workloads import WORKLOADS
 
 SETTLES = "settles"
 WHEN_UNKNOWN = "when-unknown"

@@ -17,9 +17,13 @@ OPEN_TEMPLATE = "open:template"
 _DEEPEST = 12
 #: Azure Resource Manager makes no more of a loop.
 _MOST_COPIES = 800
-_REFERENCE = re.compile(r"\[\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
 _LENGTH = re.compile(r"\[\s*length\(\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\)\s*\]", re.IGNORECASE)
 _OWN_SUBSCRIPTION = re.compile(r"\[\s*subscription\(\)\.subscriptionId\s*\]", re.IGNORECASE)
+_REFERENCE = re.compile(r"\[\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
+_PART = r"(?:'((?:[^']|'')*)'|(parameters|variables)\(\s*'([^']+)'\s*\))"
+_CALL = re.compile(rf"\[\s*(concat|format)\(\s*({_PART}(?:\s*,\s*{_PART})*)\s*\)\s*\]", re.IGNORECASE)
+_ARGUMENT = re.compile(_PART, re.IGNORECASE)
+_SLOT = re.compile(r"\{(\d)\}")
 _TELLS_A_TYPE = re.compile(r"microsoft\.\w+/|privatelink\.", re.IGNORECASE)
 _TEMPLATES = ("template", "templateContent", "templateBody", "mainTemplate")
 _LINKS = ("templateLink", "templateSpecVersionId")
@@ -93,6 +97,8 @@ def _resources(place: Node, names: Names, at: Path | None, parent: str, depth: i
             own = target is None or _OWN_SUBSCRIPTION.fullmatch(written.get("subscriptionId").text)
             inner = _Made(count, made.subscription if own else target)
             yield from _deployment(Node(written.value, written.path), names, at, depth + 1, inner)
+        elif resource.get("type").open:
+            yield Subject(OPEN_TEMPLATE, resource.get("type"), at)
         elif kind:
             form = "holds an ARM template, which"
             yield Subject(from_arm(kind), resource, at, form, count=count, subscription=made.subscription)
@@ -131,8 +137,52 @@ def _resolved(value: Value, names: Names, depth: int) -> Value:
     if length:
         counted = names.get((length[1].lower(), fold(length[2])), UNKNOWN)
         return len(counted) if isinstance(counted, list | dict | str) and not _is_expression(counted) else UNKNOWN
-    return value if _TELLS_A_TYPE.search(value) else UNKNOWN
+    joined = _joined(value, names)
+    return joined or (value if _TELLS_A_TYPE.search(value) else UNKNOWN)
 
 
 def _is_expression(value: Value) -> bool:
     return isinstance(value, str) and value.startswith("[") and not value.startswith("[[") and value.endswith("]")
+
+
+def _joined(expression: str, names: Names) -> str:
+    """The text of a `concat` or `format` of texts, parameters and variables; "" for any other expression."""
+    call = _CALL.fullmatch(expression)
+    if not call:
+        return ""
+    parts: list[str] = []
+    for quoted, place, name in _ARGUMENT.findall(call[2]):
+        found = names.get((place.lower(), fold(name)), UNKNOWN) if place else quoted.replace("''", "'")
+        if not isinstance(found, str) or found.startswith("["):
+            return ""
+        parts.append(found)
+    if call[1].lower() == "concat":
+        return "".join(parts)
+    return _SLOT.sub(lambda slot: parts[int(slot[1]) + 1] if int(slot[1]) + 1 < len(parts) else "", parts[0])
+
+
+_BICEP_RESOURCE = re.compile(
+    r"^[ \t]*resource[ \t]+\w+[ \t]+'([\w./-]+)@[\w-]+'[ \t]*(existing)?[ \t]*="
+    r"([^\n]*(?:\n(?![ \t]*resource[ \t]).*)*)",
+    re.MULTILINE,
+)
+_BICEP_PROPERTY = re.compile(r"^[ \t{]*(\w+):[ \t]*(?:'([^'\n]*)'|(\w+)[ \t\r]*$)?", re.MULTILINE)
+_BICEP_PARAMETER = re.compile(r"^[ \t]*(?:param|var)[ \t]+(\w+)(?:[ \t]+\w+)?[ \t]*=[ \t]*'([^'\n]*)'", re.MULTILINE)
+_BICEP_MODULE = re.compile(r"^[ \t]*module[ \t]+\w+[ \t]+'", re.MULTILINE)
+
+
+def bicep_subjects(text: str, at: Path) -> list[Subject]:
+    """The resources of a Bicep file, each with its properties in one level: enough to tell what it is and switches on.
+
+    Parameters and variables with a plain value count; what a module makes is not seen.
+    """
+    named = dict(_BICEP_PARAMETER.findall(text))
+    found: list[Subject] = []
+    for kind, existing, body in _BICEP_RESOURCE.findall(text):
+        properties: dict[str, Value] = {}
+        for name, quoted, word in _BICEP_PROPERTY.findall(body):
+            properties.setdefault(name, quoted or named.get(word) or (word if word in {"true", "false"} else UNKNOWN))
+        if not existing:
+            node = Node({"name": properties.get("name"), "properties": dict(properties)})
+            found.append(Subject(from_arm(kind), node, at, "deploys Bicep text, which"))
+    return [*found, Subject(OPEN_TEMPLATE, Node(None, at))] if _BICEP_MODULE.search(text) else found

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 
-from . import firewalls, proxy_settings, workloads
+from . import appliances, firewalls, workloads
+from . import proxy_settings as settings
 from .rule import Grade, Level, Rule
 
 _HISTORY = "MicrosoftDocs/azure-management-docs, articles/azure-arc/kubernetes/arc-gateway-simplify-networking.md"
-_CHECKED = date(2026, 8, 20)
+_VENDORS = (
+    "the vendors' references: squid `ssl_bump` (wiki.squid-cache.org/Features/SslPeekAndSplice), Fortinet "
+    "`ssl-ssh-profile`, Zscaler SSL inspection rules, PAN-OS decryption policy, ProxySG SSL intercept layer, AWS "
+    "`CertificateAuthorityArn`, Cloudflare TLS decryption"
+)
+_CHECKED, _VENDORS_CHECKED = date(2026, 8, 20), date(2026, 11, 26)
+_BOTH = (Level.MANDATORY, Level.MANDATORY)
+_ADVICE = (Level.ADVISORY, Level.ADVISORY)
+
 
 RULE = Rule(
     name="no-tls-terminating-proxies",
@@ -18,22 +27,60 @@ RULE = Rule(
         "cannot carry the inner one, and the cluster disconnects."
     ),
     grades={
-        "terminates": Grade(
-            "TLS of the gateway's host names is opened, by itself conclusive",
-            Level.MANDATORY,
-            Level.MANDATORY,
-            _HISTORY,
+        settings.SAYS_SO: Grade("settings that say so; conclusive alone", *_BOTH, _HISTORY, _CHECKED),
+        settings.CERTIFICATE: Grade(
+            "a proxy certificate together with an `http://` address of the proxy; conclusive alone, as that proxy has "
+            "no TLS of its own",
+            *_BOTH,
+            "our judgement: a proxy that speaks no TLS has no certificate to trust",
             _CHECKED,
         ),
-        "exempted": Grade(
-            "TLS is opened, but not that of the gateway's host names (allowed since 2026-02-17)",
+        settings.FIREWALL: Grade(
+            "a firewall's rule that opens TLS of the gateway's host names; conclusive alone", *_BOTH, _HISTORY, _CHECKED
+        ),
+        settings.INTERCEPTOR: Grade(
+            "an image, chart or program that does nothing but intercept (mitmproxy, sslsplit); conclusive alone",
+            *_BOTH,
+            "the programs' own documentation",
+            _VENDORS_CHECKED,
+        ),
+        settings.DIRECTIVE: Grade(
+            "a directive or a decryption policy of a known product that opens TLS; conclusive alone",
+            *_BOTH,
+            _VENDORS,
+            _VENDORS_CHECKED,
+        ),
+        settings.VERDICT: Grade(
+            "a preflight that saw TLS intercepted; conclusive alone",
+            *_BOTH,
+            "this project's preflight, which tries the way itself",
+            _VENDORS_CHECKED,
+        ),
+        settings.TWO_SIGNS: Grade(
+            "two signs that agree, neither of which proves anything alone", *_BOTH, "our judgement", _VENDORS_CHECKED
+        ),
+        settings.EXEMPTED: Grade(
+            "TLS is opened, but the gateway's host names are exempt (allowed since 2026-02-17)",
             Level.MANDATORY,
             Level.ADVISORY,
             _HISTORY,
             _CHECKED,
         ),
-        "sign": Grade("a sign that proves nothing alone", Level.ADVISORY, Level.ADVISORY, "our judgement", _CHECKED),
+        settings.ONE_SIGN: Grade("one sign, which proves nothing alone", *_ADVICE, "our judgement", _VENDORS_CHECKED),
+        settings.OTHER_CERTIFICATE: Grade(
+            "a proxy certificate with an `https://` address or none: it may be the proxy's own",
+            *_ADVICE,
+            "our judgement",
+            _CHECKED,
+        ),
+        settings.PRIVATE_ROOTS: Grade(
+            "private roots that the preflight takes as genuine, outside of a sandbox",
+            *_ADVICE,
+            "our judgement: an interception by their holder would not be seen",
+            _VENDORS_CHECKED,
+        ),
     },
-    checks=(*proxy_settings.CHECKS, *firewalls.CHECKS, *workloads.CHECKS),
-    options=(proxy_settings.EXEMPT_HOSTS,),
+    checks=(*settings.CHECKS, *firewalls.CHECKS, *appliances.CHECKS, *workloads.CHECKS),
+    stack_checks=workloads.STACK_CHECKS,
+    options=(settings.EXEMPT_HOSTS,),
 )

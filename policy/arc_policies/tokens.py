@@ -82,6 +82,8 @@ _SAME = {
     "azure-native:resources:deploymentstackatresourcegroup": "azure-native:resources:deployment",
     "azure-native:resources:deploymentstackatsubscription": "azure-native:resources:deployment",
     "azure-native:resources:deploymentstackatmanagementgroup": "azure-native:resources:deployment",
+    "azure-native:blueprint:templateartifact": "azure-native:resources:deployment",
+    "azure-native:solutions:applicationdefinition": "azure-native:resources:deployment",
 }
 #: What bridged Terraform and Crossplane call by the names of Terraform's provider, which has no modules.
 _TERRAFORM = {
@@ -89,9 +91,30 @@ _TERRAFORM = {
     "privateendpoint": "azure-native:network:privateendpoint",
     "privatednszone": "azure-native:privatedns:privatezone",
     "privatednszonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "privatelinkservice": "azure-native:network:privatelinkservice",
+    "arcprivatelinkscope": "azure-native:hybridcompute:privatelinkscope",
+    "monitorprivatelinkscope": "azure-native:monitor:privatelinkscope",
+    "monitorprivatelinkscopedservice": "azure-native:monitor:privatelinkscope",
+    "resourcegrouptemplatedeployment": "azure-native:resources:deployment",
+    "subscriptiontemplatedeployment": "azure-native:resources:deployment",
+    "tenanttemplatedeployment": "azure-native:resources:deployment",
+    "managementgrouptemplatedeployment": "azure-native:resources:deployment",
+    "paloaltolocalrulestackrule": "azure-native:cloudngfw:localrule",
+    "virtualmachineextension": "azure:compute:extension",
+    "linuxvirtualmachine": "azure:compute:linuxvirtualmachine",
+    "windowsvirtualmachine": "azure:compute:windowsvirtualmachine",
+    "linuxvirtualmachinescaleset": "azure:compute:linuxvirtualmachinescaleset",
 }
-_OPERATED = re.compile(r"kubernetes:(\w+)\.azure(?:\.m)?\.(com|upbound\.io):(\w+)")
-_CLASSIC_RECORD = re.compile(r"azure:privatedns:(?:a|aaaa|cname|mx|ptr|srv|txt)record")
+#: Operators that make Azure resources of Kubernetes ones: Azure Service Operator's groups, and Crossplane's.
+_OPERATED = re.compile(r"kubernetes:(\w+)\.azure(?:\.m|\.jet)?\.(com|upbound\.io|crossplane\.io):(\w+)")
+_OPERATED_KINDS = {
+    "privatednszone": "azure-native:privatedns:privatezone",
+    "privatednszonesvirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "privatednszonevirtualnetworklink": "azure-native:privatedns:virtualnetworklink",
+    "privateendpointsprivatednszonegroup": "azure-native:network:privatednszonegroup",
+}
+_OPERATED_RECORD = re.compile(r"privatedns(?:zones)?(?:a|aaaa|cname|mx|ptr|srv|txt)record")
+_CLASSIC_RECORD = re.compile(r"(?:azure:privatedns:|azurerm:index:privatedns)(?:a|aaaa|cname|mx|ptr|srv|txt)record")
 
 #: ARM types whose Pulumi name is not simply the namespace and the singular of the last part.
 _ARM = {
@@ -109,6 +132,15 @@ _ARM = {
         "azure-native:network:expressroutecrossconnectionpeering"
     ),
     "microsoft.network/expressrouteports/authorizations": "azure-native:network:expressrouteportauthorization",
+    "microsoft.resources/templatespecs/versions": "azure-native:resources:deployment",
+    "microsoft.resources/deploymentstacks": "azure-native:resources:deployment",
+    "microsoft.blueprint/blueprints/artifacts": "azure-native:resources:deployment",
+    "microsoft.solutions/applicationdefinitions": "azure-native:resources:deployment",
+    "microsoft.compute/virtualmachines/extensions": "azure-native:compute:virtualmachineextension",
+    "microsoft.compute/virtualmachinescalesets/extensions": "azure-native:compute:virtualmachineextension",
+    "microsoft.compute/virtualmachines/runcommands": "azure-native:compute:virtualmachineruncommand",
+    "microsoft.hybridcompute/machines/extensions": "azure-native:hybridcompute:machineextension",
+    "microsoft.hybridcompute/machines/runcommands": "azure-native:hybridcompute:machineruncommand",
     "microsoft.network/firewallpolicies": "azure-native:network:firewallpolicy",
     "microsoft.network/firewallpolicies/rulecollectiongroups": _RULES,
     "microsoft.network/firewallpolicies/rulegroups": _RULES,
@@ -196,10 +228,10 @@ def normalise(resource_type: str) -> str:
     token = f"{provider}:{module.partition('/')[0]}:{kind}".lower()
     if provider == "kubernetes":
         return token.removesuffix("patch").removesuffix("list")
-    if provider == "azurerm":
-        return _TERRAFORM.get(kind.lower(), token)
     if _CLASSIC_RECORD.fullmatch(token):
         return "azure-native:privatedns:privaterecordset"
+    if provider == "azurerm":
+        return _TERRAFORM.get(kind.lower(), token)
     return _SAME.get(token, token)
 
 
@@ -210,7 +242,16 @@ def operated(token: str) -> str:
     if not found:
         return ""
     group, domain, kind = found.groups()
+    if _OPERATED_RECORD.fullmatch(kind):
+        return "azure-native:privatedns:privaterecordset"
+    if kind in _OPERATED_KINDS:
+        return _OPERATED_KINDS[kind]
     return normalise(f"azure-native:{group}:{kind}") if domain == "com" else _TERRAFORM.get(kind, "")
+
+
+def kubernetes_token(api_version: str, kind: str) -> str:
+    """The normalised token of a manifest's resource."""
+    return normalise(f"kubernetes:{api_version if '/' in api_version else 'core/v1'}:{kind}")
 
 
 @lru_cache(maxsize=4096)
@@ -238,3 +279,16 @@ def subscription_of_id(resource_id: str) -> str:
     found = re.search(r"(?:^|/)subscriptions/([^/?#]+)", resource_id, re.IGNORECASE)
     # `az rest` puts the current subscription in the place of `{subscriptionId}`.
     return found[1] if found and not found[1].startswith("{") else ""
+
+
+def arm_type_of_parts(namespace: str, parent: str, kind: str) -> str:
+    """An ARM type that is spread over a provider's namespace, a parent's path and the last part of the type.
+
+    The parent may lie below another provider, as in `connectedClusters/C/providers/Microsoft.HybridCompute`.
+    """
+    parents = [part for part in parent.split("/") if part]
+    lowered = [part.lower() for part in parents]
+    if "providers" in lowered:
+        start = len(lowered) - lowered[::-1].index("providers")
+        namespace, parents = (parents[start] if start < len(parents) else namespace), parents[start + 1 :]
+    return "/".join([namespace, *parents[0::2], kind]) if namespace and "." not in kind.partition("/")[0] else kind

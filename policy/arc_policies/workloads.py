@@ -1,119 +1,57 @@
-"""Intercepting proxies run on Kubernetes: images, charts and configuration that only such a proxy has."""
+"""Intercepting proxies that a stack deploys: images, charts, configuration, programs, and what a preflight saw."""
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from .commands import INTERCEPTORS, WORDS
+from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, WORDS
+from .interception import GATEWAY_NAME, INTERCEPTED, MEND, Weak, bare, conclude, covered, image, read
+from .manifests import documents
 from .names import GATEWAY, REQUIRED, meets
-from .proxy_settings import grade
-from .reading import Node
-from .rule import OPEN, Check, Finding
+from .proxy_settings import DIRECTIVE, EXEMPTED, INTERCEPTOR, ONE_SIGN, TWO_SIGNS, VERDICT, grade
+from .reading import Node, from_json
+from .rule import OPEN, Check, Finding, StackCheck
 from .settings import Settings
-from .subjects import HELM
+from .shell import decoded
+from .subjects import CONTAINER_RESOURCES, HELM, WORKLOADS, containers, is_custom
 from .tokens import Subject
 
-_MEND = "Take it off the path of Arc's agents, or have it pass the hosts of Arc through untouched."
-_LONGEST_BASE64 = 2_000_000
-
-#: Products that may be set up to intercept, by a part of an image's or chart's name.
-_PRODUCTS = re.compile(
-    r"(?:^|[-_/.])(mitm\w*|sslsplit|zscaler|netskope|burp|burpsuite|charles)(?:[-_/.]|$)", re.IGNORECASE
+_IMAGES = frozenset({"image", "imagename", "repository", "imagerepository", "chart", "chartname"})
+#: Entries and charts that may hold a proxy's configuration.
+_OF_PROXY = re.compile(
+    r"squid|envoy|haproxy|nginx|mitm|proxy|egress|intercept|\.(?:conf|cfg|cpl|sh|xml|ya?ml|json)$", re.IGNORECASE
 )
-
-_GATEWAY_NAME = re.compile(r"gw\\?\.arc\\?\.azure\\?\.com", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Sign:
-    """A weak sign in configuration text; two of different kinds agree."""
-
-    kind: str
-    pattern: re.Pattern[str]
-    problem: str
-
-
-_SIGNS = (
-    _Sign(
-        "port",
-        re.compile(r"^[ \t]*https?_port[ \t][^#\n]*\bssl-bump\b", re.M),
-        "has a squid port open for interception",
-    ),
-    _Sign(
-        "signing",
-        re.compile(r"^[^#\n]*?(?:generate-host-certificates=on|sslcrtd_program|security_file_certgen)", re.M),
-        "has squid sign certificates for other hosts",
-    ),
-    _Sign(
-        "haproxy",
-        re.compile(r"^[ \t]*bind[ \t][^#\n]*\bca-sign-file\b", re.M),
-        "has HAProxy sign certificates for other hosts",
-    ),
-    _Sign(
-        "authority",
-        re.compile(r"zscaler ?root|netskope|umbrella root|fortinet_ca_ssl|mitmproxy-ca", re.I),
-        "names the certificate authority of an intercepting product",
-    ),
-)
-_BUMP = re.compile(r"^[ \t]*ssl_bump[ \t]+([\w-]+)([^#\n]*)", re.M)
-_DECRYPTING = frozenset({"bump", "stare", "client-first", "server-first"})
-
-
-def _image(node: Node, settings: Settings, args: tuple[str, ...] = ()) -> Iterator[Finding]:
-    name = _bare(node.text)
-    if name in INTERCEPTORS:
-        passes = any("ignore" in arg and _GATEWAY_NAME.search(arg) for arg in _joined(args))
-        yield Finding(grade(settings, passes_gateway=passes), node.path, f"is {name}, which only intercepts TLS", _MEND)
-    elif _PRODUCTS.search(node.text.partition("@")[0]):
-        yield Finding("sign", node.path, "carries the name of a product that can intercept TLS", _MEND)
-
-
-def _bare(reference: str) -> str:
-    """The last part of an image's or chart's reference, without tag, digest and archive ending."""
-    last = reference.partition("@")[0].rstrip("/").rpartition("/")[2].partition(":")[0].lower()
-    return re.sub(r"-v?\d+(?:\.\d+)+.*?\.tgz$|\.tgz$", "", last)
-
-
-def _joined(args: tuple[str, ...]) -> list[str]:
-    """Options together with the word after them: `--ignore-hosts` and its pattern may be two words or one."""
-    return [f"{one} {other}" for one, other in pairwise((*args, ""))]
+_FILE = re.compile(r'"[^"\n]{0,200}/([^"/\n]{1,200})"')
+#: Options whose value is but a name.
+_NAMING = frozenset({"--name", "--hostname", "-h", "--network", "--net", "--label", "-l", "--unit"})
 
 
 def _workload(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    for node in subject.node.walk():
-        if node.key in {"containers", "initcontainers", "ephemeralcontainers"}:
-            for container in node.each():
-                image = container.get("image")
-                words = tuple(w.text for key in ("command", "args") for w in container.get(key).each())
-                if image.open:
-                    yield Finding(OPEN, image.path, "runs an image that is not known yet", _MEND)
-                found = list(_image(image, settings, words))
-                yield from found
-                if not found:
-                    yield from _program(container, words, settings)
+    found: list[Finding | Weak] = []
+    for container in containers(subject.token, subject.node):
+        reference = container.get("image")
+        words = tuple(word.text for key in ("command", "args", "entrypoints") for word in container.get(key).each())
+        if reference.open:
+            yield Finding(OPEN, reference.path, "runs an image that is not known yet", MEND)
+        found += image(reference, settings, words)
+        for place, text in _texts_of(container):
+            found += read(text, place, settings)
+    yield from conclude(found, settings)
 
 
-def _program(container: Node, words: tuple[str, ...], settings: Settings) -> Iterator[Finding]:
-    program = words[0].rpartition("/")[2].lower() if words else ""
-    if program in INTERCEPTORS:
-        passes = any("ignore" in arg and _GATEWAY_NAME.search(arg) for arg in _joined(words))
-        place = container.get("command" if container.get("command").each() else "args")
-        yield Finding(
-            grade(settings, passes_gateway=passes), place.path, f"runs {program}, which only intercepts TLS", _MEND
-        )
-
-
-def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    texts: list[tuple[Node, str]] = []
-    for entry, text in entries(subject):
-        if entry.open:
-            yield Finding(OPEN, entry.path, "holds configuration that is not known yet", _MEND)
-        texts += [(entry, text), (entry, str(entry.path[-1]))]
-    yield from _judge(texts, settings)
+def _texts_of(container: Node) -> Iterator[tuple[Node, str]]:
+    """Configuration that a container gets as text; a script after `-c` is read as a command."""
+    for variable in container.get("env").each():
+        value = variable.get("value")
+        if value.text:
+            yield value, value.text
+    before = ""
+    for word in (*container.get("command").each(), *container.get("args").each()):
+        if "\n" in word.text and not re.fullmatch(r"-[a-z]*c", before):
+            yield word, word.text
+        before = word.text
 
 
 def entries(subject: Subject) -> Iterator[tuple[Node, str]]:
@@ -122,72 +60,95 @@ def entries(subject: Subject) -> Iterator[tuple[Node, str]]:
         encoded = name == "binaryData" or (name == "data" and subject.token.endswith(":secret"))
         held = subject.node.get(name)
         for entry in [held] if held.open else held.children():
-            yield entry, _decoded(entry.text) if encoded else entry.text
+            yield entry, decoded(entry.text) if encoded else entry.text
 
 
-def _decoded(text: str) -> str:
-    if len(text) > _LONGEST_BASE64:
-        return ""
-    try:
-        return base64.b64decode(text, validate=False).decode("utf-8", "replace")
-    except ValueError:
-        return ""
+def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    found: list[Finding | Weak] = []
+    plain = {} if subject.token.endswith(":secret") else subject.node.get("data").value
+    files = {name: text for name, text in plain.items() if isinstance(text, str)} if isinstance(plain, dict) else {}
+    for entry, text in entries(subject):
+        key = str(entry.path[-1])
+        if entry.open and (len(entry.path) == 1 or _OF_PROXY.search(key)):
+            yield Finding(OPEN, entry.path, "holds configuration that is not known yet", MEND)
+        found += read(_with_files(text, files), entry, settings)
+        found += (one for one in read(key, entry, settings) if isinstance(one, Weak))
+    yield from conclude(found, settings)
 
 
-def _judge(texts: list[tuple[Node, str]], settings: Settings) -> Iterator[Finding]:
-    weak: dict[str, Finding] = {}
-    harmless = False
-    for node, text in texts:
-        bumps = list(_BUMP.finditer(text))
-        decrypting = next((bump for bump in bumps if bump[1].lower() in _DECRYPTING), None)
-        if decrypting is not None:
-            passes = _spliced(text, bumps[: bumps.index(decrypting)])
-            directive = f"ssl_bump {decrypting[1].lower()}"
-            yield Finding(
-                grade(settings, passes_gateway=passes), node.path, f"has squid open TLS by `{directive}`", _MEND
-            )
-            return
-        # Squid's port and its certificates open nothing where every step says splice, peek or terminate.
-        harmless = harmless or bool(bumps)
-        for sign in _SIGNS:
-            if sign.pattern.search(text):
-                weak.setdefault(sign.kind, Finding("sign", node.path, sign.problem, _MEND))
-    if harmless:
-        weak = {kind: finding for kind, finding in weak.items() if kind not in {"port", "signing"}}
-    if len(weak) > 1:
-        first, second, *_ = weak.values()
-        yield Finding(grade(settings), first.path, f"{first.problem} and {second.problem}", _MEND)
-    else:
-        yield from weak.values()
+def _with_files(text: str, files: Mapping[str, str]) -> str:
+    """The text with lists of hosts that lie in entries beside it, as squid's access lists name them."""
+    if "acl" not in text:
+        return text
+    return _FILE.sub(lambda match: " ".join(files.get(match[1], match[0]).split()), text)
 
 
-def _spliced(text: str, earlier: list[re.Match[str]]) -> bool:
-    """Whether an earlier line splices an ACL that names the gateway's hosts."""
-    lists = {word for bump in earlier if bump[1].lower() == "splice" for word in bump[2].split()}
-    return any(
-        match[1] in lists and _GATEWAY_NAME.search(match[2])
-        for match in re.finditer(r"^[ \t]*acl[ \t]+(\S+)([^#\n]*)", text, re.M)
-    )
+def _text(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    """Configuration as a program would read it, and the images that it names where it is YAML."""
+    found = list(read(subject.node.text, subject.node, settings))
+    if not any(isinstance(one, Finding) for one in found) and "image" in subject.node.text:
+        for document in documents(subject.node.text):
+            found += (_moved(one, subject.node) for one in _named_and_written(Node(document), settings))
+    yield from conclude(found, settings)
+
+
+def _named_and_written(place: Node, settings: Settings) -> list[Finding | Weak]:
+    """Images, charts and text anywhere in values or in a custom resource, and what their whole says as one text."""
+    found: list[Finding | Weak] = []
+    lines: list[str] = []
+    for node in place.walk():
+        if node.text:
+            lines.append(f"{_nearest_key(node)} {node.text}")
+        if node.text and _names_an_image(node):
+            found += image(node, settings)
+        elif node.text:
+            found += read(node.text, node, settings)
+    if not any(isinstance(one, Finding) for one in found):
+        found += read("\n".join(lines), place, settings)
+    return found
+
+
+def _nearest_key(node: Node) -> str:
+    return next((step for step in reversed(node.path) if isinstance(step, str)), "")
+
+
+def _names_an_image(node: Node) -> bool:
+    above = str(node.path[-2]).lower() if len(node.path) > 1 else ""
+    return node.key in _IMAGES or (node.key == "name" and above == "image")
 
 
 def _helm(subject: Subject, settings: Settings) -> Iterator[Finding]:
     chart = subject.node.get("chart")
     if chart.open:
-        yield Finding(OPEN, chart.path, "installs a chart that is not known yet", _MEND)
-    yield from _image(chart, settings)
-    texts: list[tuple[Node, str]] = []
+        yield Finding(OPEN, chart.path, "installs a chart that is not known yet", MEND)
     for node in subject.node.get("values").walk():
-        if node.key in {"image", "repository"} and node.open:
-            yield Finding(OPEN, node.path, "runs an image that is not known yet", _MEND)
-        elif node.key in {"image", "repository"} and node.text:
-            yield from _image(node, settings)
-        elif node.text:
-            texts.append((node, node.text))
-    yield from _judge(texts, settings)
+        if node.open and node.key in {"image", "repository"}:
+            yield Finding(OPEN, node.path, "runs an image that is not known yet", MEND)
+    found = [*image(chart, settings), *_named_and_written(subject.node.get("values"), settings)]
+    for file in subject.node.get("valueYamlFiles").each():
+        if file.open and _OF_PROXY.search(bare(chart.text)):
+            yield Finding(OPEN, file.path, "holds values that cannot be read here", MEND)
+        for document in documents(file.text):
+            found += (_moved(one, file) for one in _named_and_written(Node(document), settings))
+    yield from conclude(found, settings)
+
+
+def _moved(found: Finding | Weak, place: Node) -> Finding | Weak:
+    if isinstance(found, Weak):
+        return Weak(found.kind, place, found.problem)
+    return Finding(found.grade, place.path, found.problem, found.mend)
+
+
+def _custom(subject: Subject, settings: Settings) -> Iterator[Finding]:
+    found = list(_named_and_written(subject.node.get("spec"), settings))
+    yield from conclude(found, settings)
 
 
 def _cilium(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    for egress in [*subject.node.get("spec", "egress").each(), *subject.node.get("specs", "egress").each()]:
+    for egress in [
+        *subject.node.get("spec", "egress").each(),
+        *(rule for spec in subject.node.get("specs").each() for rule in spec.get("egress").each()),
+    ]:
         hosts = [
             name for fqdn in egress.get("toFQDNs").each() for name in (fqdn.get("matchName"), fqdn.get("matchPattern"))
         ]
@@ -197,70 +158,120 @@ def _cilium(subject: Subject, settings: Settings) -> Iterator[Finding]:
             terminating = port.get("terminatingTLS")
             if terminating.value is not None and met:
                 passes = GATEWAY not in met
-                yield Finding(
-                    grade(settings, passes_gateway=passes), terminating.path, "has Cilium open outbound TLS", _MEND
-                )
+                name = grade(settings, DIRECTIVE, passes_gateway=passes)
+                yield Finding(name, terminating.path, "has Cilium open outbound TLS", MEND)
 
 
 def _words(subject: Subject, settings: Settings) -> Iterator[Finding]:
     words = tuple(word.text for word in subject.node.each())
-    for word in words:
-        name = word.rpartition("=")[2]
-        found = list(_image(Node(name), settings, words)) if "/" in name or name in INTERCEPTORS else []
-        if found:
-            yield found[0]
-            return
+    if words[-1] in {"--version", "--help", "-h"}:
+        return
+    found: list[Finding | Weak] = []
+    for name in _named(words):
+        if "/" in name or bare(name) in INTERCEPTORS:
+            found += image(Node(name), settings, words)
+    yield from list(conclude(found, settings))[:1]
+
+
+def _named(words: tuple[str, ...]) -> list[str]:
+    """The words of a call that name an image, a chart or a program, and not merely a thing."""
+    program, options = words[0], pairwise(words)
+    if program in {"kubectl", "oc"}:
+        inside = words[words.index("--") + 1 :] if "--" in words else ()
+        images = [word for before, word in options if before == "--image"]
+        return [*images, *(word.rpartition("=")[2] for word in words if "=" in word), *inside]
+    if program == "helm":
+        charts = [word for word in words[1:] if word[:1] != "-"][2:]
+        return [word.rpartition("=")[2] for word in charts]
+    named = [word for before, word in options if before not in _NAMING]
+    return [words[0], *(word.partition("==")[0].removesuffix(".service") for word in named)]
+
+
+def _verdicts(subjects: Sequence[Subject], settings: Settings) -> Iterable[tuple[Subject, Finding]]:
+    """What the driver's preflight, or one that a command runs, printed."""
+    for subject in subjects:
+        for place in (subject.node.get("stderr"), subject.node.get("stdout")):
+            hosts = _intercepted(place.text)
+            if hosts:
+                passes = not any(GATEWAY_NAME.search(host) for host in hosts)
+                problem = "holds a preflight verdict that saw TLS intercepted"
+                name = grade(settings, VERDICT, passes_gateway=passes)
+                yield subject, Finding(name, place.path, problem, MEND)
+                break
+
+
+def _intercepted(text: str) -> list[str]:
+    if INTERCEPTED not in text:
+        return []
+    found: list[str] = re.findall(rf"^preflight: (\S+?):\d+ {INTERCEPTED}:", text, re.MULTILINE)
+    for node in Node(from_json(text)).walk():
+        if isinstance(node.value, dict) and node.get("cause").text == INTERCEPTED:
+            found.append(node.get("host").text)
+    return found
 
 
 def _kubernetes(*kinds: str) -> frozenset[str]:
     return frozenset(f"kubernetes:{kind}" for kind in kinds)
 
 
-WORKLOADS = _kubernetes(
-    *(
-        f"{group}:{kind}"
-        for group in ("apps", "extensions")
-        for kind in ("deployment", "daemonset", "replicaset", "statefulset")
-    ),
-    *(f"core:{kind}" for kind in ("pod", "podtemplate", "replicationcontroller")),
-    *(f"batch:{kind}" for kind in ("job", "cronjob")),
-)
-CONFIGURATION = _kubernetes("core:configmap", "core:secret")
+CONFIG_MAPS = _kubernetes("core:configmap", "core:secret")
+_CILIUM = _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy")
+_TEXT_GRADES = (INTERCEPTOR, DIRECTIVE, TWO_SIGNS, VERDICT, EXEMPTED, ONE_SIGN)
 
 CHECKS = (
     Check(
         "workload",
-        "images of pods and of what makes pods, patches and lists included",
+        "pods and what makes pods (patches, lists, init containers), containers of docker and of Azure: images, "
+        "the same forms of text in variables and arguments",
         _workload,
-        WORKLOADS,
-        grades=("terminates", "exempted", "sign"),
+        WORKLOADS | CONTAINER_RESOURCES,
+        grades=_TEXT_GRADES,
     ),
     Check(
         "configuration",
-        "text in ConfigMaps and Secrets",
+        f"text in ConfigMaps and Secrets; {covered()}",
         _configuration,
-        CONFIGURATION,
-        grades=("terminates", "exempted", "sign"),
+        CONFIG_MAPS,
+        grades=_TEXT_GRADES,
+    ),
+    Check(
+        "written",
+        "the same forms of text, where a command or a machine's custom data writes it",
+        _text,
+        frozenset({CONFIGURATION}),
+        grades=_TEXT_GRADES,
     ),
     Check(
         "helm",
-        "Helm releases by chart and values",
+        "Helm releases and charts by name; the same forms of text in values and value files",
         _helm,
         HELM,
-        grades=("terminates", "exempted", "sign"),
+        grades=_TEXT_GRADES,
     ),
     Check(
-        "cilium",
-        "Cilium policies that terminate TLS",
-        _cilium,
-        _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy"),
-        grades=("terminates", "exempted"),
+        "custom",
+        "custom resources (Argo, Flux, Knative, Istio) by images, charts and the same forms of text in their `spec`",
+        _custom,
+        matches=lambda token: is_custom(token) and token not in _CILIUM,
+        grades=_TEXT_GRADES,
     ),
+    Check("cilium", "Cilium policies that terminate TLS", _cilium, _CILIUM, grades=(DIRECTIVE, EXEMPTED)),
     Check(
-        "containers",
-        "images in docker, podman, kubectl and helm commands, and interceptors run by commands",
+        "programs",
+        "interceptors run by commands, pods and machines, also as Python tools; images in docker, podman, kubectl and "
+        "helm commands",
         _words,
         frozenset({WORDS}),
-        grades=("terminates", "exempted", "sign"),
+        grades=(INTERCEPTOR, EXEMPTED, ONE_SIGN),
+    ),
+)
+
+STACK_CHECKS = (
+    StackCheck(
+        "verdict",
+        "what the preflight of this project's components printed, or a command that runs it",
+        _verdicts,
+        COMMANDS,
+        grades=(VERDICT, EXEMPTED),
     ),
 )

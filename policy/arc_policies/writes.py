@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from .arc_chart import put
 from .arguments import NAME, Arguments, first, location, subscription
@@ -76,8 +78,7 @@ def _requested(program: str, groups: str, args: Arguments) -> _Written:
         address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
         body = args.value(("--body", "--b"), ("-b", "-b"))
     elif program == "curl":
-        joined = next((word[2:] for word in args.options if word.startswith("-X") and len(word) > len("-X")), None)
-        method = first(args.value(("--request", "--request"), ("-X", "-X")), joined)
+        method = first(args.value(("--request", "--request")), _short_method(args.options))
         address = next((word for word in args.options if "/providers/" in word.lower()), None)
         body = args.value(("--data", "--data"), ("--data-raw", "--data-r"), ("--json", "--json"), ("-d", "-d"))
     elif program in _REQUESTS:
@@ -88,6 +89,15 @@ def _requested(program: str, groups: str, args: Arguments) -> _Written:
         return None, None, None, False
     verb = method.lower() if isinstance(method, str) else ""
     return None, address if verb in {"put", "patch"} else None, body, verb == "patch"
+
+
+def _short_method(words: tuple[str, ...]) -> Value:
+    """The method that `curl` is given as `-X PUT`, `-XPUT` or `-sX PUT`."""
+    for word, following in pairwise((*words, "")):
+        given = re.fullmatch(r"-[a-zA-Z]*?X(\w*)", word)
+        if given:
+            return given[1] or following
+    return None
 
 
 _REQUESTS = frozenset({"invoke-azrestmethod", "invoke-restmethod", "irm", "invoke-webrequest", "iwr"})

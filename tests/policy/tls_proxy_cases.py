@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from policy_cases import UNKNOWN, Case
+from policy_cases import UNKNOWN, Case, StackCase
 
 RULE = "no-tls-terminating-proxies"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -46,7 +46,446 @@ BUMP = "http_port 3128 ssl-bump cert=/ca.pem\nacl step1 at_step SslBump1\nssl_bu
 SPLICE = "http_port 3128 ssl-bump generate-host-certificates=on\nssl_bump peek all\nssl_bump splice all\n"
 GUARDED = "acl arc ssl::server_name .gw.arc.azure.com\nssl_bump splice arc\nssl_bump bump all\n"
 
+ROUTED = "kubernetes:apps/v1:Deployment"
+POWERSHELL = {"interpreter": ["pwsh", "-Command"]}
+
+NGINX = """\
+server {
+  listen 8443 ssl;
+  ssl_certificate     /etc/nginx/any.crt;
+  location / { resolver 10.0.0.2; }
+  proxy_pass https://$host$request_uri;
+}
+"""
+NGINX_APART = """\
+server {
+  listen 443 ssl;
+  server_name shop.example;
+  ssl_certificate /etc/nginx/shop.crt;
+  location / { proxy_pass http://backend; }
+  return 301 https://$host$request_uri;
+}
+server {
+  listen 3128;
+  proxy_connect;
+  proxy_connect_allow 443;
+  location / { proxy_pass http://$host; }
+}
+"""
+NGINX_STREAM = """\
+stream {
+  server {
+    listen 443;
+    ssl_preread on;
+    proxy_pass $ssl_preread_server_name:443;
+  }
+}
+"""
+ENVOY = """\
+listeners:
+- filter_chains:
+  - transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext}
+    filters:
+    - name: envoy.filters.http.dynamic_forward_proxy
+clusters:
+- name: any
+  cluster_type: {name: envoy.clusters.dynamic_forward_proxy}
+"""
+ENVOY_ANEW = (
+    ENVOY
+    + """\
+  transport_socket:
+    typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}
+"""
+)
+ENVOY_TUNNEL = ENVOY.replace(
+    "    filters:", "    route: {match: {connect_matcher: {}}, upgrade_configs: [CONNECT]}\n    filters:"
+)
+ENVOY_SNI = """\
+listeners:
+- listener_filters: [{name: envoy.filters.listener.tls_inspector}]
+  filter_chains:
+  - filters: [{name: envoy.filters.network.sni_dynamic_forward_proxy}]
+clusters:
+- name: any
+  cluster_type: {name: envoy.clusters.dynamic_forward_proxy}
+"""
+HAPROXY = "frontend f\n  bind :8443 ssl crt /a.pem ca-sign-file /ca.pem generate-certificates\n"
+FORTINET = 'config firewall policy\n edit 1\n  set action accept\n  set ssl-ssh-profile "deep-inspection"\n next\nend\n'
+PANOS_SET = """\
+set rulebase decryption rules "all web" type ssl-forward-proxy
+set rulebase decryption rules "all web" action decrypt
+"""
+PANOS_APART = """\
+set rulebase decryption rules out type ssl-forward-proxy
+set rulebase decryption rules out action no-decrypt
+set rulebase decryption rules in type ssl-inbound-inspection
+set rulebase decryption rules in action decrypt
+"""
+PANOS_XML = "<entry name='o'><action>decrypt</action><type><ssl-forward-proxy/></type></entry>"
+PROXYSG = "; all sites\n<SSL-Intercept>\n  ssl.forward_proxy(https)\n"
+UNIT = "[Service]\nExecStart=/usr/local/bin/mitmdump --mode transparent\n[Install]\nWantedBy=multi-user.target\n"
+CLOUD_INIT = "#cloud-config\nwrite_files:\n  - path: /etc/systemd/system/p.service\n    content: |\n" + "".join(
+    f"      {line}\n" for line in UNIT.splitlines()
+)
+VERDICT_LINE = (
+    "preflight: {0}:443 tls-intercepted: TLSv1.3, issuer CN=Corp\npreflight through http://p: fail on 9 endpoints\n"
+)
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+#: Configuration that opens TLS by itself, or shows two signs that agree.
+OPENING = {
+    "squid 3.1": "http_port 3128 ssl-bump\nssl_bump allow all\n",
+    "squid 3.3": "ssl_bump server-first all\n",
+    "squid 5": "http_port 3128 tls-cert=/ca.pem ssl-bump\nssl_bump peek step1\nssl_bump bump all\n",
+    "squid 6, wrapped": "ssl_bump \\\n  stare \\\n  step2\n",
+    "squid, sparing others": "acl bank ssl::server_name .bank.example\nssl_bump splice bank\nssl_bump bump all\n",
+    "NGINX": NGINX,
+    "Envoy": ENVOY_ANEW,
+    "HAProxy": HAPROXY,
+    "Fortinet": FORTINET,
+    "Fortinet's profile": "config firewall ssl-ssh-profile\n config ssl\n  set inspect-all deep-inspection\n end\n",
+    "Palo Alto": PANOS_SET,
+    "Palo Alto as XML": PANOS_XML,
+    "Palo Alto as JSON": '{"entry": [{"@name": "o", "type": {"ssl-forward-proxy": {}}, "action": "decrypt"}]}',
+    "ProxySG": PROXYSG,
+    "a unit of mitmdump": UNIT,
+    "a script of mitmproxy": "#!/bin/sh\nset -e\nexec /opt/venv/bin/mitmweb --web-host 0.0.0.0\n",
+    "a verdict": '{"verdict": "fail", "endpoints": [{"host": "x.gw.arc.azure.com", "cause": "tls-intercepted"}]}',
+}
+
+#: Configuration that looks like it and opens nothing.
+HARMLESS = {
+    "squid, splicing first": "http_port 3128 ssl-bump\nssl_bump splice all\nssl_bump bump all\n",
+    "squid, peeking": "http_port 3128 ssl-bump\nssl_bump peek step1\nssl_bump terminate bad\nssl_bump splice all\n",
+    "squid 3.3, none": "http_port 3128 ssl-bump generate-host-certificates=on\nssl_bump none all\n",
+    "squid, plain": "http_port 3128\nhttp_access allow localnet\ncache_peer p parent 3128 0\n",
+    "NGINX before a site and as a tunnel": NGINX_APART,
+    "NGINX, preread": NGINX_STREAM,
+    "NGINX, one site": "server {\n  ssl_certificate /a;\n  proxy_pass https://shop.example;\n}\n",
+    "Envoy by SNI": ENVOY_SNI,
+    "Envoy with TLS of its own": ENVOY_TUNNEL,
+    "Envoy before a site": "filter_chains: [DownstreamTlsContext]\nclusters: [{name: shop, UpstreamTlsContext: {}}]\n",
+    "HAProxy before a site": "frontend f\n  bind :443 ssl crt /a.pem alpn h2\n  default_backend b\n",
+    "Fortinet, certificates only": 'config firewall policy\n  set ssl-ssh-profile "certificate-inspection"\nend\n',
+    "Palo Alto, no decryption": PANOS_APART,
+    "Palo Alto as XML, no decryption": PANOS_XML.replace("decrypt<", "no-decrypt<"),
+    "ProxySG, off": "<SSL-Intercept>\n  ssl.forward_proxy(no)\n; ssl.forward_proxy(https)\n",
+    "requirements": "ansible\nmitmproxy\nrequests\n",
+    "shell that installs": "#!/bin/sh\npip install mitmproxy\nwhich mitmdump | head -1\n# mitmdump -p 8080\n",
+    "a verdict that is fine": '{"verdict": "pass", "endpoints": [{"host": "x.gw.arc.azure.com", "cause": "ok"}]}',
+}
+
+#: Commands that run an interceptor or write such configuration.
+COMMANDS = {
+    "a here-document into tee": f"sudo tee /etc/squid/squid.conf >/dev/null <<'EOF'\n{BUMP}EOF\nsquid -k parse",
+    "a here-document into a file": f"cat > /etc/squid/squid.conf <<EOF\n{BUMP}EOF\n",
+    "echo into a file": "echo 'ssl_bump bump all' >> /etc/squid/squid.conf",
+    "printf through a pipe": "printf 'http_port 3128\\nssl_bump stare all\\n' | sudo tee -a /etc/squid/squid.conf",
+    "a config map from stdin": f"kubectl create configmap squid --from-file=squid.conf=/dev/stdin <<'EOF'\n{BUMP}EOF\n",
+    "a manifest": "kubectl apply -f - <<'EOF'\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+    "  containers:\n  - {name: p, image: mitmproxy/mitmproxy}\nEOF",
+    "a manifest in a file": "cat <<'EOF' > p.yaml\napiVersion: apps/v1\nkind: DaemonSet\n"
+    "spec: {template: {spec: {initContainers: [{image: 'mitmproxy/mitmproxy:11'}]}}}\nEOF\nkubectl apply -f p.yaml",
+    "Helm's values on stdin": "helm upgrade -i egress ./egress -f - <<EOF\nsquid: |\n  ssl_bump bump all\nEOF",
+    "Helm's set": "helm install egress charts/egress --set image.repository=mitmproxy/mitmproxy",
+    "Helm's chart": "helm install p oci://registry.example/charts/mitmproxy --version 1.2.3",
+    "docker": "docker run -d --name p mitmproxy/mitmproxy@sha256:00 mitmdump",
+    "docker, other program": "docker run -d python:3 sh -c 'pip install mitmproxy && exec mitmdump -p 8080'",
+    "pip": "python3 -m pip install mitmproxy && mitmdump -p 8080 &",
+    "uvx": "uvx mitmproxy --mode transparent",
+    "uvx, of a package": "uvx --from mitmproxy mitmdump",
+    "pipx": "pipx run mitmproxy==11.0.2",
+    "Python's module": "python3 -m mitmproxy.tools.main",
+    "ssh": "ssh proxy.corp 'nohup mitmdump -p 8080 >/dev/null 2>&1 &'",
+    "tmux": "tmux new-session -d 'mitmdump -p 8080'",
+    "systemd-run": "systemd-run --unit p /usr/bin/mitmdump",
+    "a compose file": "docker compose -f - up -d <<'E'\nservices:\n  p:\n    image: mitmproxy/mitmproxy\nE",
+    "a container file": "docker build -t p - <<'E'\nFROM mitmproxy/mitmproxy:11\nE",
+    "a service": "systemctl enable --now mitmproxy.service",
+    "Helm's chart by repository": "helm upgrade --install p mitmproxy --repo https://charts.example",
+    "a unit": f"cat > /etc/systemd/system/p.service <<'EOF'\n{UNIT}EOF\nsystemctl enable --now p",
+}
+
 REFUSED = [
+    *(Case(f"text of {name}", CONFIG_MAP, text("a", content), "data.a") for name, content in OPENING.items()),
+    *(
+        Case(f"secret with {name}", SECRET, {"data": {"a": encoded(content)}}, "data.a", GA)
+        for name, content in OPENING.items()
+    ),
+    *(
+        Case(
+            f"values with {name}",
+            RELEASE,
+            {"chart": "egress", "values": {"proxy": {"text": content}}},
+            "values.proxy.text",
+        )
+        for name, content in OPENING.items()
+    ),
+    *(Case(f"command: {name}", LOCAL, {"create": content}, "create") for name, content in COMMANDS.items()),
+    Case("certificate, HTTP address alone", PROXY, {"httpUrl": "http://proxy:3128", "certificate": PEM}, "certificate"),
+    Case(
+        "certificate, cluster in snake case",
+        "arc-gateway:index:GatewayAssociation",
+        {"proxy_https": "http://p:1", "proxy_http": "http://p:1", "proxy_certificate": PEM},
+        "proxy_certificate",
+        GA,
+    ),
+    Case(
+        "certificate, az settings",
+        LOCAL,
+        {
+            "create": "az connectedk8s connect --config-protected proxy.https_proxy=http://p:1 "
+            "--config proxy.proxy_cert=@ca.pem"
+        },
+        "create",
+    ),
+    Case(
+        "certificate, PowerShell",
+        LOCAL,
+        {**POWERSHELL, "create": "Set-AzConnectedKubernetes -ClusterName c -HttpProxy 'http://p:1' -ProxyCert ca.pem"},
+        "create",
+    ),
+    Case(
+        "firewall, az",
+        LOCAL,
+        {
+            "create": "az network firewall policy rule-collection-group collection add-filter-collection "
+            "--policy-name p --rule-type ApplicationRule --target-fqdns shop.example '*.arc.azure.com' "
+            "--enable-tls-inspection true --protocols Https=443 --collection-priority 100"
+        },
+        "create",
+        GA,
+    ),
+    Case(
+        "firewall, PowerShell",
+        LOCAL,
+        {**POWERSHELL, "create": "New-AzFirewallPolicyApplicationRule -Name r -TargetFqdn '*' -TerminateTLS"},
+        "create",
+        GA,
+    ),
+    Case(
+        "mitmproxy, init container of a cron job",
+        "kubernetes:batch/v1:CronJob",
+        {
+            "spec": {
+                "jobTemplate": {
+                    "spec": {"template": {"spec": {"initContainers": [{"image": "quay.io/x/mitmproxy:9"}]}}}
+                }
+            }
+        },
+        "spec.jobTemplate.spec.template.spec.initContainers[0].image",
+    ),
+    Case("mitmproxy, repackaged", ROUTED, pod("registry.corp/docker-mitmproxy-arm64:1"), IMAGE),
+    Case(
+        "mitmdump in a shell",
+        ROUTED,
+        pod("python:3.12", "pip install mitmproxy\nexec mitmdump -p 8080", command=["sh", "-c"]),
+        "spec.template.spec.containers[0].command",
+    ),
+    Case(
+        "configuration in a variable",
+        ROUTED,
+        pod("ubuntu/squid", env=[{"name": "SQUID", "value": BUMP}]),
+        "spec.template.spec.containers[0].env[0].value",
+    ),
+    Case(
+        "configuration in an argument",
+        ROUTED,
+        pod("envoyproxy/envoy", "--config-yaml", ENVOY_ANEW),
+        "spec.template.spec.containers[0].args[1]",
+    ),
+    Case(
+        "image and authority",
+        ROUTED,
+        pod("registry.corp/zscaler/connector:1", env=[{"name": "CA", "value": "/etc/ZscalerRoot.pem"}]),
+        IMAGE,
+    ),
+    Case("chart and authority", RELEASE, {"chart": "zscaler", "values": {"ca": "ZscalerRoot.crt"}}, "chart"),
+    Case(
+        "chart's files",
+        RELEASE,
+        {"chart": "egress", "valueYamlFiles": [{"text": ""}, "image: mitmproxy/mitmproxy:11\n"]},
+        "valueYamlFiles[1]",
+    ),
+    Case(
+        "squid in lists of values",
+        RELEASE,
+        {"chart": "squid", "values": {"config": {"ssl_bump": ["peek step1", "bump all"]}}},
+        "values",
+    ),
+    Case("Helm v4", "kubernetes:helm.sh/v4:Chart", {"chart": "oci://r/mitmproxy"}, "chart"),
+    Case(
+        "Flux",
+        "kubernetes:helm.toolkit.fluxcd.io/v2:HelmRelease",
+        {"spec": {"chart": {"spec": {"chart": "mitmproxy"}}}},
+        "spec.chart.spec.chart",
+    ),
+    Case(
+        "Argo's application",
+        "kubernetes:argoproj.io/v1alpha1:Application",
+        {
+            "spec": {
+                "source": {
+                    "chart": "egress",
+                    "helm": {"values": f"squid: |\n  {BUMP.replace(chr(10), chr(10) + '  ')}"},
+                }
+            }
+        },
+        "spec.source.helm.values",
+    ),
+    Case(
+        "Argo's workflow",
+        "kubernetes:argoproj.io/v1alpha1:Workflow",
+        {
+            "spec": {
+                "templates": [
+                    {
+                        "script": {"image": "python:3", "source": "mitmdump -p 1"},
+                        "container": {"image": "python:3", "command": ["mitmdump"]},
+                    }
+                ]
+            }
+        },
+        "spec.templates[0].container.command",
+    ),
+    Case("Knative", "kubernetes:serving.knative.dev/v1:Service", pod("mitmproxy/mitmproxy"), IMAGE),
+    Case(
+        "list of anything",
+        "kubernetes:core/v1:List",
+        {"items": [{"apiVersion": "v1", "kind": "ConfigMap", **text("a", BUMP)}]},
+        "items[0].data.a",
+    ),
+    Case(
+        "Envoy as objects",
+        "kubernetes:networking.istio.io/v1alpha3:EnvoyFilter",
+        {
+            "spec": {
+                "configPatches": [
+                    {
+                        "patch": {
+                            "value": {"transport_socket": {"typed_config": {"@type": "t/v3.DownstreamTlsContext"}}}
+                        }
+                    },
+                    {
+                        "patch": {
+                            "value": {
+                                "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy"},
+                                "transport_socket": {"typed_config": {"@type": "t/v3.UpstreamTlsContext"}},
+                            }
+                        }
+                    },
+                ]
+            }
+        },
+        "spec",
+    ),
+    Case(
+        "Cilium, second specification",
+        "kubernetes:cilium.io/v2:CiliumClusterwideNetworkPolicy",
+        {
+            "specs": [
+                {"egress": []},
+                {"egress": [{"toFQDNs": [{"matchPattern": "*.azure.com"}], "toPorts": [{"terminatingTLS": {}}]}]},
+            ]
+        },
+        "specs[1].egress[0].toPorts[0].terminatingTLS",
+        GA,
+    ),
+    Case("docker container", "docker:index/container:Container", {"image": "mitmproxy/mitmproxy:11"}, "image"),
+    Case(
+        "container group",
+        "azure-native:containerinstance:ContainerGroup",
+        {"containers": [{"name": "p", "image": "mitmproxy/mitmproxy"}]},
+        "containers[0].image",
+    ),
+    Case(
+        "machine's custom data",
+        "azure-native:compute:VirtualMachine",
+        {"osProfile": {"customData": encoded("#!/bin/sh\npip install mitmproxy\nmitmdump -p 8080\n")}},
+        "osProfile.customData",
+    ),
+    Case(
+        "machine's unit",
+        "azure-native:compute:VirtualMachine",
+        {"osProfile": {"customData": encoded(CLOUD_INIT)}},
+        "osProfile.customData",
+    ),
+    Case(
+        "machine's extension",
+        "azure-native:compute:VirtualMachineExtension",
+        {
+            "protectedSettings": {
+                "commandToExecute": "apt install -y squid; echo 'ssl_bump bump all' > /etc/squid/squid.conf"
+            }
+        },
+        "protectedSettings.commandToExecute",
+    ),
+    Case(
+        "machine's configuration",
+        "azure:compute/linuxVirtualMachine:LinuxVirtualMachine",
+        {"userData": encoded(FORTINET)},
+        "userData",
+        GA,
+    ),
+    Case(
+        "Zscaler's rule",
+        "zia:index/sslInspectionRule:SslInspectionRule",
+        {"state": "ENABLED", "action": {"type": "DECRYPT"}},
+        "action.type",
+        GA,
+    ),
+    Case(
+        "Palo Alto's rules",
+        "panos:index/decryptionPolicy:DecryptionPolicy",
+        {"rules": [{"action": "no-decrypt"}, {"action": "decrypt", "type": {"sslForwardProxy": {}}}]},
+        "rules[1].action",
+        GA,
+    ),
+    Case(
+        "Fortinet's policy", "fortios:firewall/policy:Policy", {"sslSshProfile": "deep-inspection"}, "sslSshProfile", GA
+    ),
+    Case(
+        "Fortinet's profile as resource",
+        "fortios:firewall/sslsshprofile:Sslsshprofile",
+        {"https": {"ports": "443", "status": "deep-inspection"}},
+        "https.status",
+        GA,
+    ),
+    Case(
+        "Cloudflare",
+        "cloudflare:index/zeroTrustGatewaySettings:ZeroTrustGatewaySettings",
+        {"settings": {"tlsDecrypt": {"enabled": True}}},
+        "settings.tlsDecrypt.enabled",
+        GA,
+    ),
+    Case(
+        "AWS",
+        "aws:networkfirewall/tlsInspectionConfiguration:TlsInspectionConfiguration",
+        {"tlsInspectionConfiguration": {"serverCertificateConfiguration": {"certificateAuthorityArn": UNKNOWN}}},
+        "tlsInspectionConfiguration.serverCertificateConfiguration.certificateAuthorityArn",
+        GA,
+    ),
+    Case(
+        "Google",
+        "gcp:networksecurity/gatewaySecurityPolicyRule:GatewaySecurityPolicyRule",
+        {"tlsInspectionEnabled": True},
+        "tlsInspectionEnabled",
+        GA,
+    ),
+    Case(
+        "product's custom resource",
+        "kubernetes:netskope.com/v1:SteeringConfig",
+        {"spec": {"sslDecryption": "enabled"}},
+        "spec.sslDecryption",
+        GA,
+    ),
     Case("says so", PROXY, {"httpsUrl": "http://proxy:3128", "terminatesTls": True}, "terminatesTls", GA),
     Case("says so, snake", PROXY, {"https_url": UNKNOWN, "terminates_tls": True}, "terminates_tls"),
     Case("says so, as text", PROXY, {"terminatesTls": "true"}, "terminatesTls"),
@@ -105,6 +544,18 @@ REFUSED = [
         RULES,
         groups(group(rule("*.gw.arc.azure.com", terminates=False), priority=300.0), group(rule("*"), priority=200.0)),
         "ruleCollections[1].rules[0].terminateTLS",
+        GA,
+    ),
+    Case(
+        "firewall, exempt for others",
+        RULES,
+        groups(
+            group(
+                rule("*.gw.arc.azure.com", terminates=False, sourceAddresses=["10.1.0.0/16"]),
+                rule("*", sourceAddresses=["10.2.0.0/16", "10.3.4.5"]),
+            )
+        ),
+        "ruleCollections[0].rules[1].terminateTLS",
         GA,
     ),
     Case("firewall, draft", f"{RULES}Draft", groups(group(rule("*"))), ONE_RULE),
@@ -242,6 +693,31 @@ ADVISED = [
         "ruleCollections[0].rules[1].terminateTLS",
         GA,
     ),
+    Case(
+        "firewall, exempt for some of these",
+        RULES,
+        groups(
+            group(
+                rule("*.gw.arc.azure.com", terminates=False, sourceAddresses=["10.1.0.0/16"]),
+                rule("*", sourceAddresses=["10.0.0.0/8"]),
+            )
+        ),
+        "ruleCollections[0].rules[1].terminateTLS",
+        GA,
+    ),
+    Case(
+        "squid, guarded by a list beside it, under ga",
+        CONFIG_MAP,
+        {
+            "data": {
+                "squid.conf": 'acl spared ssl::server_name "/etc/squid/spared.txt"\n'
+                "ssl_bump splice spared\nssl_bump bump all\n",
+                "spared.txt": ".bank.example\n.gw.arc.azure.com\n",
+            }
+        },
+        'data["squid.conf"]',
+        GA,
+    ),
     Case("firewall, other name under ga", RULES, groups(group(rule("management.azure.com"))), ONE_RULE, GA),
     Case("firewall, category", RULES, groups(group(rule(webCategories=["business"]))), ONE_RULE),
     Case("firewall, unknown hosts", RULES, groups(group(rule(UNKNOWN))), ONE_RULE),
@@ -289,10 +765,243 @@ ADVISED = [
     Case("squid, guarded under ga", CONFIG_MAP, text("a", GUARDED), "data.a", GA),
     Case("one sign", CONFIG_MAP, text("a", "https_port 3129 ssl-bump cert=x"), "data.a"),
     Case("authority", CONFIG_MAP, text("ZscalerRoot.crt", PEM), 'data["ZscalerRoot.crt"]'),
+    Case(
+        "squid, sparing the gateway by negation, under ga",
+        CONFIG_MAP,
+        text("a", "acl arc ssl::server_name .gw.arc.azure.com\nssl_bump bump !arc\n"),
+        "data.a",
+        GA,
+    ),
+    Case("every directive exempt under ga", CONFIG_MAP, text("a", FORTINET), "data.a", EXEMPT),
+    Case("two signs exempt under ga", CONFIG_MAP, text("a", HAPROXY), "data.a", EXEMPT),
+    Case(
+        "interceptor run, exempt under ga",
+        LOCAL,
+        {"create": "mitmdump --ignore-hosts '.*\\.gw\\.arc\\.azure\\.com'"},
+        "create",
+        GA,
+    ),
+    Case(
+        "HAProxy, one sign", CONFIG_MAP, text("a", "frontend f\n  bind :1 ssl crt /a ca-sign-file /ca.pem\n"), "data.a"
+    ),
+    Case(
+        "NGINX, one sign",
+        CONFIG_MAP,
+        text("a", "server {\n listen 80;\n proxy_pass https://$http_host;\n}\n"),
+        "data.a",
+    ),
+    Case("Envoy, one sign", CONFIG_MAP, text("a", ENVOY), "data.a"),
+    Case(
+        "authority in values", RELEASE, {"chart": "agent", "values": {"extraCa": "Umbrella Root CA"}}, "values.extraCa"
+    ),
+    Case("vendor's chart", RELEASE, {"chart": "netskope-connector", "values": {"url": "corp.netskope.com"}}, "chart"),
+    Case(
+        "vendor's image in Flux",
+        "kubernetes:helm.toolkit.fluxcd.io/v2:HelmRelease",
+        {"spec": {"values": {"image": {"name": "paloaltonetworks/pan_cn_mgmt"}}}},
+        "spec.values.image.name",
+    ),
+    Case("unreadable values of a proxy", RELEASE, {"chart": "squid", "valueYamlFiles": [UNKNOWN]}, "valueYamlFiles[0]"),
+    Case("unknown entry of a proxy", CONFIG_MAP, {"data": {"squid.conf": UNKNOWN}}, 'data["squid.conf"]'),
+    Case("unknown product's switch", "panos:index/x:X", {"sslDecryption": UNKNOWN}, "sslDecryption"),
+    Case(
+        "switch of no known product",
+        "kubernetes:corp.example/v1:Egress",
+        {"spec": {"tlsInspection": {"enabled": True}}},
+        "spec.tlsInspection.enabled",
+    ),
+    Case(
+        "decryption, exempt under ga",
+        "zia:index/sslInspectionRule:SslInspectionRule",
+        {"action": {"type": "DECRYPT"}},
+        "action.type",
+        EXEMPT,
+    ),
+    Case("private roots", PROXY, {"httpsUrl": "http://proxy.corp:3128", "genuineRoots": PEM}, "genuineRoots"),
+    Case("private roots, no proxy", "arc-gateway:index:ConnectedCluster", {"genuine_roots": PEM}, "genuine_roots"),
+    Case("private roots, address unknown", PROXY, {"https_url": UNKNOWN, "genuine_roots": PEM}, "genuine_roots"),
+    Case(
+        "private roots, driver",
+        LOCAL,
+        {"create": "connect", "environment": {"ARC_GENUINE_ROOTS": UNKNOWN, "ARC_PROXY_HTTPS": "http://10.0.0.1:1"}},
+        "environment.ARC_GENUINE_ROOTS",
+    ),
+    Case(
+        "certificate without a proxy",
+        LOCAL,
+        {"create": "az connectedk8s connect -n c --custom-ca-cert ca.pem"},
+        "create",
+    ),
     Case("unknown configuration", SECRET, {"data": UNKNOWN}, "data"),
 ]
 
 PASSED = [
+    *(Case(f"text of {name}", CONFIG_MAP, text("a", content)) for name, content in HARMLESS.items()),
+    *(
+        Case(f"written: {name}", LOCAL, {"create": f"cat > a <<'EOF'\n{content}EOF\n"})
+        for name, content in HARMLESS.items()
+    ),
+    *(
+        Case(f"values with {name}", RELEASE, {"chart": "egress", "values": {"a": content}})
+        for name, content in HARMLESS.items()
+    ),
+    Case("sandbox", PROXY, {"httpsUrl": "http://127.0.0.1:3128", "genuineRoots": PEM, "terminatesTls": False}),
+    Case(
+        "sandbox's cluster",
+        "arc-gateway:index:ConnectedCluster",
+        {"proxy_https": "http://localhost:1", "genuine_roots": PEM},
+    ),
+    Case(
+        "sandbox's driver",
+        LOCAL,
+        {"create": "probe", "environment": {"ARC_PROXY_HTTP": "http://[::1]:1", "ARC_GENUINE_ROOTS": PEM}},
+    ),
+    Case("no private roots", PROXY, {"httpsUrl": "http://proxy:1", "genuineRoots": ""}),
+    Case("unknown secret", SECRET, {"data": {"password": UNKNOWN}, "stringData": {"token": UNKNOWN}}),
+    Case("unknown values of no proxy", RELEASE, {"chart": "prometheus", "valueYamlFiles": [UNKNOWN]}),
+    Case(
+        "names alone", LOCAL, {"create": "kubectl run mitmproxy --image=nginx:1; docker run --name mitmproxy nginx:1"}
+    ),
+    Case("a release's name", LOCAL, {"create": "helm install mitmproxy ./charts/egress"}),
+    Case("stopping it", LOCAL, {"create": "systemctl stop mitmproxy; systemctl disable mitmproxy; pkill mitmdump"}),
+    Case("vendor's address", RELEASE, {"chart": "egress", "values": {"tenant": "corp.goskope.com", "by": "netskope"}}),
+    Case(
+        "rule that forbids it",
+        "kubernetes:kyverno.io/v1:ClusterPolicy",
+        {"spec": {"rules": [{"validate": {"pattern": {"spec": {"containers": [{"image": "!mitmproxy/*"}]}}}}]}},
+    ),
+    Case(
+        "constraint that forbids it",
+        "kubernetes:templates.gatekeeper.sh/v1:ConstraintTemplate",
+        {"spec": {"targets": [{"rego": 'deny[msg] {\n  input.image == "mitmproxy/mitmproxy"\n}'}]}},
+    ),
+    Case(
+        "alarm about it",
+        CONFIG_MAP,
+        text("rules.yaml", "- rule: interception\n  condition: proc.name in (mitmproxy, mitmdump)\n"),
+    ),
+    Case(
+        "ingress controller",
+        RELEASE,
+        {"chart": "ingress-nginx", "values": {"controller": {"config": {"ssl-redirect": "true"}}}},
+    ),
+    Case(
+        "egress gateway that passes through",
+        "kubernetes:networking.istio.io/v1:Gateway",
+        {"spec": {"servers": [{"hosts": ["*.azure.com"], "tls": {"mode": "PASSTHROUGH"}}]}},
+    ),
+    Case(
+        "connecting as documented",
+        LOCAL,
+        {
+            "create": 'az connectedk8s connect --name="$NAME" -g $RG --location eastus '
+            "--gateway-resource-id $GW 2>&1 | tee log"
+        },
+    ),
+    Case("asking for a version", LOCAL, {"create": "mitmproxy --version; docker run mitmproxy/mitmproxy --help"}),
+    Case("inside a running one", LOCAL, {"create": "docker exec mitmproxy ls; kubectl logs deploy/mitmproxy"}),
+    Case(
+        "printing a directive", LOCAL, {"create": "echo 'never write ssl_bump bump all'; echo 'ssl_bump bump all' >&2"}
+    ),
+    Case(
+        "reading squid's configuration", LOCAL, {"create": "grep -c 'ssl_bump bump all' /etc/squid/squid.conf > count"}
+    ),
+    Case(
+        "named like one",
+        ROUTED,
+        pod("corp/mitigation-proxy:1", "--burp"),
+    ),
+    Case(
+        "Zscaler's rule, no decryption",
+        "zia:index/sslInspectionRule:SslInspectionRule",
+        {"action": {"type": "DO_NOT_DECRYPT"}},
+    ),
+    Case(
+        "Zscaler's rule, disabled",
+        "zia:index/sslInspectionRule:SslInspectionRule",
+        {"state": "DISABLED", "action": {"type": "DECRYPT"}},
+    ),
+    Case(
+        "Palo Alto's rules, inbound",
+        "panos:index/decryptionPolicy:DecryptionPolicy",
+        {
+            "rules": [
+                {"action": "decrypt", "type": {"sslInboundInspection": "c"}},
+                {"action": "no-decrypt", "type": {"sslForwardProxy": {}}},
+            ]
+        },
+    ),
+    Case(
+        "Palo Alto's profile",
+        "panos:index/decryptionProfile:DecryptionProfile",
+        {"sslForwardProxy": {"blockExpiredCertificate": True}},
+    ),
+    Case(
+        "Fortinet's policy, certificates only",
+        "fortios:firewall/policy:Policy",
+        {"sslSshProfile": "certificate-inspection", "status": "enable"},
+    ),
+    Case(
+        "Cloudflare, off",
+        "cloudflare:index/zeroTrustGatewaySettings:ZeroTrustGatewaySettings",
+        {"settings": {"tlsDecrypt": {"enabled": False}}},
+    ),
+    Case(
+        "AWS, inbound",
+        "aws:networkfirewall/tlsInspectionConfiguration:TlsInspectionConfiguration",
+        {
+            "tlsInspectionConfiguration": {
+                "serverCertificateConfiguration": {"serverCertificates": [{"resourceArn": "a"}]}
+            }
+        },
+    ),
+    Case(
+        "Google, off",
+        "gcp:networksecurity/gatewaySecurityPolicyRule:GatewaySecurityPolicyRule",
+        {"tlsInspectionEnabled": False},
+    ),
+    Case(
+        "custom resource of others",
+        "kubernetes:cert-manager.io/v1:Certificate",
+        {"spec": {"secretName": "tls", "dnsNames": ["shop.example"], "image": "nginx:1"}},
+    ),
+    Case(
+        "Argo's application of others",
+        "kubernetes:argoproj.io/v1alpha1:Application",
+        {"spec": {"source": {"repoURL": "https://github.com/x/y", "chart": "redis", "helm": {"values": "a: b"}}}},
+    ),
+    Case(
+        "ingress",
+        "kubernetes:networking.k8s.io/v1:Ingress",
+        {"spec": {"tls": [{"hosts": ["shop.example"], "secretName": "s"}]}},
+    ),
+    Case(
+        "manifest of others",
+        LOCAL,
+        {
+            "create": "kubectl apply -f - <<'EOF'\napiVersion: v1\nkind: Pod\n"
+            "spec: {containers: [{name: p, image: 'nginx:1'}]}\nEOF"
+        },
+    ),
+    Case(
+        "machine of others",
+        "azure-native:compute:VirtualMachine",
+        {
+            "osProfile": {
+                "customData": encoded(
+                    "#cloud-config\npackages: [squid, mitmproxy]\nruncmd:\n  - systemctl restart squid\n"
+                )
+            }
+        },
+    ),
+    Case(
+        "firewall, az, no inspection",
+        LOCAL,
+        {
+            "create": "az network firewall policy rule-collection-group collection rule add "
+            "--target-fqdns '*' --rule-type ApplicationRule --protocols Https=443"
+        },
+    ),
     Case(
         "proxy",
         PROXY,
@@ -396,4 +1105,39 @@ PASSED = [
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}},
     ),
+]
+
+PRESSED = Case(
+    "probe", LOCAL, {"create": "probe", "stderr": VERDICT_LINE.format("p.gw.arc.azure.com"), "stdout": "{}"}, "stderr"
+)
+
+STACKS_REFUSED = [
+    StackCase("verdict of the driver", [PRESSED], "probe"),
+    StackCase("verdict of the driver, under ga", [Case("other", LOCAL, {"stdout": "x"}), PRESSED], "probe", GA),
+    StackCase(
+        "verdict as JSON",
+        [Case("look", LOCAL, {"stdout": OPENING["a verdict"]}, "stdout")],
+        "look",
+    ),
+    StackCase(
+        "another name, in the profile preview",
+        [Case("look", "command:remote:Command", {"stderr": VERDICT_LINE.format("mcr.microsoft.com")})],
+        "look",
+    ),
+]
+STACKS_ADVISED = [
+    StackCase(
+        "another name, under ga", [Case("l", LOCAL, {"stderr": VERDICT_LINE.format("mcr.microsoft.com")})], "l", GA
+    ),
+]
+STACKS_PASSED = [
+    StackCase(
+        "verdict that is fine",
+        [Case("l", LOCAL, {"stderr": "preflight through x: pass on 9 endpoints\n", "stdout": "{}"})],
+    ),
+    StackCase(
+        "closed and not intercepted",
+        [Case("l", LOCAL, {"stderr": "preflight: mcr.microsoft.com:443 denied-by-proxy: 403\n"})],
+    ),
+    StackCase("unknown output", [Case("l", LOCAL, {"stderr": UNKNOWN, "stdout": UNKNOWN})]),
 ]
