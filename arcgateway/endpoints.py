@@ -6,6 +6,7 @@ The names are data (`endpoints.json`, a source and a date in each row), since th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,6 +21,9 @@ EDITIONS: tuple[Edition, ...] = ("preview", "ga", "both")
 
 #: Whose traffic the published allowlists are about. The deployment machine's (`workstation`) is asked for by name.
 CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
+
+#: The part of a listed name that stands for any: a wildcard, a region or a name of the customer's own.
+_FIELDS = re.compile(r"^(?:(?:\*|\{\w+\})\.)+")
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,16 @@ def removable(
     return tuple(
         row for row in before if not any(row.port == kept.port and covers(row.host, kept.host) for kept in needed)
     )
+
+
+def protocol_of(host: str) -> Literal["https", "wss"] | None:
+    """The protocol of a name as published, in whatever region and for whatever scenario; None for one on no list."""
+    for row in _data()["endpoints"]:
+        pattern = "*.gw.arc.azure.com" if row["host"] == "{gateway}" else _FIELDS.sub("*.", row["host"])
+        if covers(pattern, host):
+            protocol: Literal["https", "wss"] = row["protocol"]
+            return protocol
+    return None
 
 
 def covers(pattern: str, host: str) -> bool:
