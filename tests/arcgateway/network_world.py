@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import trustme
+from aiohttp import web
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -81,6 +82,39 @@ class Network:
             await reader.read(1)
 
         return self.serve(wait, tls or self.context())
+
+    def web(self, tls: ssl.SSLContext, *, upgrades: int = 101) -> int:
+        """A real web server: `ok` to all, and to who asks for a websocket one that echoes, or another status."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if "Upgrade" not in request.headers:
+                return web.Response(text="ok")
+            if upgrades != 101:
+                return web.Response(status=upgrades)
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            async for message in socket:
+                await socket.send_str(message.data)
+            return socket
+
+        async def start() -> int:
+            app = web.Application()
+            app.router.add_get("/{path:.*}", answer)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+            return int(runner.addresses[0][1])
+
+        return self._run(start())
+
+    def delayed(self, port: int, seconds: float) -> int:
+        """Leads to another port, after a while."""
+
+        async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(seconds)
+            await _join(reader, writer, port)
+
+        return self.serve(wait)
 
     def gateway(self, azure: int, refuse: bytes | None = None) -> int:
         """TLS, inside it a CONNECT to the endpoints' server."""
