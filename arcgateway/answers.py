@@ -82,12 +82,33 @@ _CAUSES: Mapping[int, str] = {
 }
 
 
+#: Its own errors by which squid says more than by the status.
+_SQUID_CAUSES: Mapping[str, str] = {"ERR_DNS_FAIL": "name-not-resolved", "ERR_SECURE_CONNECT_FAIL": "tls-failed"}
+
+#: squid 5's answer to a CONNECT for a name that does not resolve; a parent that is down is a 503.
+_NO_WAY = (500, "ERR_CANNOT_FORWARD")
+
+#: Products that name themselves as the server in the pages that they answer with themselves.
+_PROXY_SERVERS = ("squid", "mitmproxy", "bluecoat", "zscaler", "fortigate")
+
+
+def made_by_proxy(answer: Answer) -> bool:
+    """Whether a proxy has made an answer itself, and not passed on an endpoint's."""
+    server = answer.headers.get("server", "").lower()
+    own = "x-squid-error" in answer.headers or "proxy-authenticate" in answer.headers
+    return own or any(name in server for name in _PROXY_SERVERS)
+
+
 def refusal(answer: Answer, proxy: ProxyUrl) -> Trouble:
     """What a proxy's answer means that is no success."""
     cause = _CAUSES.get(answer.status, "proxy-refused")
-    if cause in ("unreachable", "timed-out") and answer.headers.get("x-squid-error", "").startswith("ERR_DNS_FAIL"):
-        cause = "name-not-resolved"
+    squid = answer.headers.get("x-squid-error", "").partition(" ")[0]
     details = [f"the proxy answered {answer}"]
+    if cause in ("unreachable", "timed-out") and squid in _SQUID_CAUSES:
+        cause = _SQUID_CAUSES[squid]
+    elif (answer.status, squid) == _NO_WAY:
+        cause = "name-not-resolved"
+        details.append("squid knows no way there: the name does not resolve, or no parent proxy takes it")
     for name in ("proxy-authenticate", "x-squid-error", "location", "server", "via"):
         if name in answer.headers:
             details.append(f"{name}: {answer.headers[name][:120]}")

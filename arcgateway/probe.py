@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 
 from arcgateway import websocket
-from arcgateway.answers import Answer, Trouble, refusal
+from arcgateway.answers import Answer, Trouble, made_by_proxy, refusal
 from arcgateway.endpoints import Endpoint, protocol_of
 from arcgateway.hops import STAGES, Hop, Hops
 from arcgateway.interception import Look, Signers, refused_certificate
@@ -182,8 +182,8 @@ class Probe:
                 seen = await self._websocket(tunnel, item, seen, hops)
             if self._way.idle:
                 await self._silence(tunnel, item, hops)
-            elif clock and not (item.gateway or item.websocket):
-                await self._time_at(tunnel, item.probe)
+            elif (clock or seen.genuine_root) and not (item.gateway or item.websocket):
+                await self._answer_of(tunnel, item, seen)
             return seen
         finally:
             tunnel.close()
@@ -207,7 +207,7 @@ class Probe:
             tunnel = await self._open(item, Hops())
             try:
                 connection = await tunnel.start_tls(item.probe, self._way.signers.context)
-                date = await self._date(tunnel, item.probe) if wrong_date(error) else None
+                date = _date_of(await _asked(tunnel, item)) if wrong_date(error) else None
                 look = replace(look, chain=presented_chain(connection), built=verified_chain(connection), date=date)
             finally:
                 tunnel.close()
@@ -242,7 +242,7 @@ class Probe:
 
     async def _websocket(self, tunnel: Tunnel, item: Endpoint, seen: _Seen, hops: Hops) -> _Seen:
         with hops.timed("websocket"):
-            words, answer = await websocket.carried(tunnel, item.probe, public=not seen.genuine_root)
+            words, answer = await websocket.carried(tunnel, _authority(item), public=not seen.genuine_root)
         self._note_time(item.probe, answer)
         return replace(seen, evidence=f"{seen.evidence}; {words}")
 
@@ -264,25 +264,25 @@ class Probe:
                 return
             try:
                 async with asyncio.timeout(max(GRACE, 2.0)):
-                    self._note_time(item.probe, await tunnel.ask(_head(item.probe), "a request"))
+                    self._note_time(item.probe, await tunnel.ask(_head(item), "a request"))
             except TimeoutError:
                 raise Trouble("idle-cut", f"dead after {self._way.idle:g} s of silence: no answer any more") from None
             except Trouble as trouble:
                 raise Trouble("idle-cut", f"after {self._way.idle:g} s of silence: {trouble.evidence}") from None
 
-    async def _time_at(self, tunnel: Tunnel, host: str) -> None:
+    async def _answer_of(self, tunnel: Tunnel, item: Endpoint, seen: _Seen) -> None:
+        """Ask for the time. A proxy that has opened the TLS, with a root that is vouched for, refuses in it."""
         before = self._way.now()
-        date = await self._date(tunnel, host)
+        answer = await _asked(tunnel, item)
+        if answer is None:
+            return
+        proxy = self._route(item)
+        if seen.genuine_root and proxy is not None and answer.status >= 400 and made_by_proxy(answer):
+            trouble = refusal(answer, proxy)
+            raise Trouble(trouble.cause, f"inside the TLS to {item.probe} {trouble.evidence}", mend=trouble.mend)
+        date = _date_of(answer)
         if date is not None:
-            self.offsets[host] = date.timestamp() - (before + self._way.now()) / 2
-
-    async def _date(self, tunnel: Tunnel, host: str) -> datetime | None:
-        """What the endpoint's clock says; None where it does not say so at once."""
-        try:
-            async with asyncio.timeout(GRACE):
-                return _date_of(await tunnel.ask(_head(host), "a request"))
-        except (Trouble, TimeoutError):
-            return None
+            self.offsets[item.probe] = date.timestamp() - (before + self._way.now()) / 2
 
     def _note_time(self, host: str, answer: Answer) -> None:
         date = _date_of(answer)
@@ -290,13 +290,26 @@ class Probe:
             self.offsets[host] = date.timestamp() - self._way.now()
 
 
-def _head(host: str) -> bytes:
-    return f"HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: arc-gateway-preflight\r\n\r\n".encode()
-
-
-def _date_of(answer: Answer) -> datetime | None:
+async def _asked(tunnel: Tunnel, item: Endpoint) -> Answer | None:
+    """What an endpoint answers to a request; None where it does not at once."""
     try:
-        date = parsedate_to_datetime(answer.headers.get("date", ""))
+        async with asyncio.timeout(GRACE):
+            return await tunnel.ask(_head(item), "a request")
+    except (Trouble, TimeoutError):
+        return None
+
+
+def _authority(item: Endpoint) -> str:
+    return item.probe if item.port == 443 else f"{item.probe}:{item.port}"
+
+
+def _head(item: Endpoint) -> bytes:
+    return f"HEAD / HTTP/1.1\r\nHost: {_authority(item)}\r\nUser-Agent: arc-gateway-preflight\r\n\r\n".encode()
+
+
+def _date_of(answer: Answer | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(answer.headers.get("date", "") if answer else "")
     except ValueError:
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

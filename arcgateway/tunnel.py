@@ -151,9 +151,11 @@ class Tunnel:
                 received += chunk
         except (OSError, ssl.SSLError) as error:
             said = received[:80].decode("latin-1").strip()
+            # A TLS alert is ASCII too; what is meant for readers begins with a character that can be seen.
+            plain = said.isascii() and said[:1].isprintable() and bool(said)
             detail = f"{error or type(error).__name__} during {name}" + (f" after {said!r}" if said else "")
-            plain = bool(said) and said.isascii()
-            raise Trouble("connection-reset", detail, answered=plain) from None
+            cause = "not-http" if plain and not said.startswith("HTTP/") else "connection-reset"
+            raise Trouble(cause, detail, answered=plain) from None
         head, _, self._rest = received.partition(b"\r\n\r\n")
         return parsed(head)
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import ssl
 
-from arcgateway.answers import Answer, Trouble
+from arcgateway.answers import Answer, Trouble, made_by_proxy
 from arcgateway.tunnel import GRACE, Tunnel
 
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -29,7 +29,7 @@ _PROXY_HEADERS = ("via", "x-squid-error", "x-cache", "proxy-authenticate", "prox
 REFUSALS = frozenset({401, 403, 404})
 
 
-async def carried(tunnel: Tunnel, host: str, *, public: bool) -> tuple[str, Answer]:
+async def carried(tunnel: Tunnel, authority: str, *, public: bool) -> tuple[str, Answer]:
     """Ask for a websocket inside an endpoint's TLS, and see whether it is carried.
 
     Who has a public certificate for the name is the endpoint itself, and whatever it answers has come all the way:
@@ -38,7 +38,7 @@ async def carried(tunnel: Tunnel, host: str, *, public: bool) -> tuple[str, Answ
 
     Args:
         tunnel: with TLS to the endpoint.
-        host: its name.
+        authority: its name, with its port where that is not 443.
         public: whether a public root vouched for it.
 
     Returns:
@@ -47,7 +47,7 @@ async def carried(tunnel: Tunnel, host: str, *, public: bool) -> tuple[str, Answ
     Raises:
         Trouble: `websocket-blocked`.
     """
-    request, key = upgrade(host)
+    request, key = upgrade(authority)
     try:
         answer = await tunnel.ask(request, "the upgrade to a websocket")
     except Trouble as trouble:
@@ -74,12 +74,12 @@ async def _pinged(tunnel: Tunnel) -> str:
         raise Trouble("websocket-blocked", f"cut ({type(error).__name__}) once the websocket was open") from None
 
 
-def upgrade(host: str) -> tuple[bytes, str]:
+def upgrade(authority: str) -> tuple[bytes, str]:
     """A request for a websocket, and the key in it."""
     key = base64.b64encode(os.urandom(16)).decode()
     lines = (
         f"GET {PATH} HTTP/1.1",
-        f"Host: {host}",
+        f"Host: {authority}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         f"Sec-WebSocket-Key: {key}",
@@ -98,7 +98,6 @@ def accepted(answer: Answer, key: str) -> bool:
 def proxy_marks(answer: Answer) -> str:
     """The headers by which a proxy shows itself in an answer that came inside an endpoint's TLS; empty for none."""
     marks = [f"{name}: {answer.headers[name][:80]}" for name in _PROXY_HEADERS if name in answer.headers]
-    server = answer.headers.get("server", "")
-    if any(name in server.lower() for name in ("squid", "mitmproxy", "bluecoat", "zscaler", "fortigate")):
-        marks.append(f"server: {server[:80]}")
+    if made_by_proxy(answer) and "server" in answer.headers:
+        marks.append(f"server: {answer.headers['server'][:80]}")
     return "; ".join(marks)

@@ -233,7 +233,7 @@ acl beginning at_step SslBump1
 ssl_bump splice to_spares spared
 ssl_bump stare beginning
 ssl_bump bump all
-http_upgrade_request_protocols WebSocket allow to_upgrades
+http_upgrade_request_protocols websocket allow to_upgrades
 {rules}
 http_access allow all
 """
