@@ -58,6 +58,10 @@ HOSTS: Mapping[str, str] = {
 UNKNOWN = ("unresolved", "unresolved pattern")
 
 
+#: Names besides, all of them open.
+FLEET = tuple(f"n{number}.his.arc.azure.com" for number in range(40))
+
+
 @dataclass(frozen=True)
 class Server:
     """A kind of proxy as its clients have it.
@@ -95,6 +99,11 @@ class Matrix:
     def genuine(self) -> str:
         """PEM of the root that the endpoints' own certificates rest on."""
         return pem(self.net.genuine)
+
+    @property
+    def inspector(self) -> str:
+        """PEM of the root of whoever signs what is intercepted, and of the proxy's own certificate."""
+        return pem(self.net.inspector)
 
 
 def pem(authority: trustme.CA) -> str:
@@ -213,8 +222,8 @@ auth_param basic program ./basic_ncsa_auth passwords
 auth_param basic children 2 startup=1
 acl to_basic myportname basic
 acl known proxy_auth REQUIRED
-{rules}
 http_access deny to_basic !known
+{rules}
 http_access allow all
 """
 
@@ -284,7 +293,9 @@ def _plain(net: Network, ports: Mapping[str, int], folder: Path, program: Path, 
     }
 
 
-def _opening(net: Network, ports: Mapping[str, int], folder: Path, program: Path, stack: ExitStack) -> dict[str, Server]:
+def _opening(
+    net: Network, ports: Mapping[str, int], folder: Path, program: Path, stack: ExitStack
+) -> dict[str, Server]:
     home = Home(folder / "opening")
     place = home.folder("squid")
     key = net.inspector.private_key_pem.bytes()
@@ -326,7 +337,7 @@ def _helper(program: Path, name: str, place: Path) -> Path:
 
 def _run(home: Home, program: Path, roads: str, port: int, stack: ExitStack) -> psutil.Process:
     """Start a squid, which ends with this process at the latest."""
-    names = [HOSTS[kind] for kind in HOSTS if kind not in UNKNOWN]
+    names = [*(HOSTS[kind] for kind in HOSTS if kind not in UNKNOWN), *FLEET]
     (home.folder("squid") / "hosts").write_text("".join(f"127.0.0.1 {name}\n" for name in names))
     proxies.write_squid(home, program, roads)
     output = home.root / "output"
