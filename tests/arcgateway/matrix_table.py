@@ -84,22 +84,31 @@ CELLS: Mapping[str, Mapping[str, str]] = {
     "opening with upgrades, root vouched for": {**_VOUCHED, "websocket": "ok"},
 }
 
-#: With which status curl ends that finds the same: through a proxy, or directly. With `--fail`, so 22 is a refusal that
-#: came inside the TLS.
+#: With which status curl ends that finds the same, directly or through a proxy. With `--fail`, so 22 is a refusal, of
+#: the tunnel or inside the TLS.
 CURL: Mapping[str, frozenset[int]] = {
     "ok": frozenset({0}),
-    "unreachable": frozenset({7, 22, 56}),
-    "name-not-resolved": frozenset({56}),
-    "denied-by-proxy": frozenset({22, 56}),
-    "proxy-auth-required": frozenset({56}),
+    "unreachable": frozenset({7, 22}),
+    "name-not-resolved": frozenset({22}),
+    "denied-by-proxy": frozenset({22}),
+    "proxy-auth-required": frozenset({22}),
     "proxy-unreachable": frozenset({5, 7}),
     "proxy-certificate-invalid": frozenset({60}),
     "proxy-speaks-no-tls": frozenset({35}),
     "proxy-speaks-tls": frozenset({52, 56}),
     "not-http": frozenset({1, 8, 56}),
-    "certificate-invalid": frozenset({60}),
-    "tls-intercepted": frozenset({60}),
+    # 35 inside the TLS of a proxy that speaks it itself, where curl 7.88 does not say which handshake was refused why.
+    "certificate-invalid": frozenset({35, 60}),
+    "tls-intercepted": frozenset({35, 60}),
     "tls-failed": frozenset({22, 35}),
     "timed-out": frozenset({28}),
     "connection-reset": frozenset({35}),
+}
+
+#: And what curl was answered, where that says more.
+ANSWERS: Mapping[str, frozenset[str]] = {
+    "ok": frozenset({"200"}),
+    "denied-by-proxy": frozenset({"403"}),
+    "proxy-auth-required": frozenset({"407"}),
+    "name-not-resolved": frozenset({"500", "503"}),
 }
