@@ -166,6 +166,10 @@ class Probe:
     def _route(self, item: Endpoint) -> ProxyUrl | None:
         return self._way.proxy.route(item.probe, item.port)
 
+    def _own(self, item: Endpoint) -> bool:
+        """Whether it goes round the proxy and is none of Azure's: then its root may be a private one."""
+        return bool(self._way.proxy) and self._route(item) is None and protocol_of(item.probe) is None
+
     async def _open(self, item: Endpoint, hops: Hops) -> Tunnel:
         proxy = self._route(item)
         if proxy is None:
@@ -175,7 +179,12 @@ class Probe:
     async def _through(self, item: Endpoint, hops: Hops, clock: bool) -> _Seen:
         tunnel = await self._open(item, hops)
         try:
-            seen = await self._handshake(tunnel, item.probe, "tls", hops, partial(self._refused, item, tunnel))
+            try:
+                seen = await self._handshake(tunnel, item.probe, "tls", hops, partial(self._refused, item, tunnel))
+            except Trouble as trouble:
+                if trouble.cause == "tls-failed" and self._own(item):
+                    return _Seen("direct; it can be reached, and speaks no TLS", False)
+                raise
             if item.gateway:
                 seen = await self._inside(tunnel, item, seen, hops)
             elif item.websocket:
@@ -211,9 +220,8 @@ class Probe:
                 look = replace(look, chain=presented_chain(connection), built=verified_chain(connection), date=date)
             finally:
                 tunnel.close()
-        ours = self._route(item) is None and self._way.proxy and protocol_of(item.probe) is None
-        if ours and unknown_root(error) and look.chain:
-            return _Seen(f"direct; {describe(look.chain[0])}: a name of your own, under a root of your own", False)
+        if self._own(item) and unknown_root(error) and look.chain:
+            return _Seen(f"direct; {describe(look.chain[0])}: in the skip range, under a root of its own", False)
         here = datetime.fromtimestamp(self._way.now(), UTC)
         raise refused_certificate(item.probe, error, look, self._way.signers, here)
 
