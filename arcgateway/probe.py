@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,16 @@ INNER_HOST = "management.azure.com"
 
 #: Seconds by which a clock may be off before tokens fail.
 SKEW = 300.0
+
+#: What silence in a hop means, through a proxy or not, and the mend; elsewhere it is `timed-out`.
+_SILENCES: Mapping[tuple[Hop, bool], tuple[str, str]] = {
+    ("resolve", True): ("proxy-unreachable", ""),
+    ("connect", True): ("proxy-unreachable", ""),
+    ("proxyTls", True): ("timed-out", "check that the proxy's port speaks TLS; else write its URL with http://"),
+    ("resolve", False): ("name-not-resolved", ""),
+    ("websocket", True): ("websocket-blocked", ""),
+    ("websocket", False): ("websocket-blocked", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class Probe:
         except Trouble as caught:
             trouble = caught
         except TimeoutError:
-            trouble = self._silent(hops)
+            trouble = self._silent(hops, proxied=self._route(item) is not None)
         cause = trouble.cause if trouble else "ok"
         evidence = trouble.evidence if trouble else seen.evidence
         verdict = verdict_on(cause)
@@ -128,7 +138,7 @@ class Probe:
         except Trouble as caught:
             trouble = caught
         except TimeoutError:
-            trouble = self._silent(hops)
+            trouble = self._silent(hops, proxied=True)
         cause = trouble.cause if trouble else "ok"
         return Finding(
             subject="proxy for http",
@@ -159,9 +169,9 @@ class Probe:
         # What it allows of http addresses is not asked for: the agents need none.
         return f"answers {answer}"
 
-    def _silent(self, hops: Hops) -> Trouble:
-        cause = "websocket-blocked" if hops.at == "websocket" else "timed-out"
-        return Trouble(cause, f"no answer within {self._way.timeout:g} s, {STAGES[hops.at]}")
+    def _silent(self, hops: Hops, *, proxied: bool) -> Trouble:
+        cause, mend = _SILENCES.get((hops.at, proxied), ("timed-out", ""))
+        return Trouble(cause, f"no answer within {self._way.timeout:g} s, {STAGES[hops.at]}", mend=mend)
 
     def _route(self, item: Endpoint) -> ProxyUrl | None:
         return self._way.proxy.route(item.probe, item.port)

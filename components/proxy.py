@@ -8,7 +8,7 @@ from typing import Any, NotRequired, Optional, TypedDict
 import pulumi
 
 from arcgateway import proxy as rules
-from arcgateway.trust import certificates
+from arcgateway.trust import certificates, read_certificate_file
 
 from .component import ArgumentError, Component, derived
 from .driver import Report, Verbs, drive
@@ -155,16 +155,7 @@ def pem(value: str) -> str:
     if _PEM_MARK in value:
         certificates(value)
         return value
-    try:
-        text = Path(value).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text"
-        raise ValueError(f"is no PEM text, and no file that can be read ({reason}: {value[:80]})") from None
-    try:
-        certificates(text)
-    except ValueError as error:
-        raise ValueError(f"file {value}: {error}") from None
-    return text
+    return read_certificate_file(Path(value))
 
 
 def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Input[str]]:
