@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from network_world import Network, network
 
 from arcgateway import driver_settings, proof
 from arcgateway.errors import Failure
-from arcgateway.results import Exemption, Report, Result, exemptions
+from arcgateway.results import MENDS, Exemption, Report, Result, exemptions
 
 
 @pytest.fixture
@@ -152,3 +154,28 @@ def test_the_driver_goes_by_exceptions_and_says_so(
     with pytest.raises(Failure, match=r"ARC_PREFLIGHT_EXCEPTIONS: .* no reason"):
         prove(ARC_PREFLIGHT_EXCEPTIONS='{"mcr.microsoft.com": {"reason": ""}}')
     assert any("denied-by-proxy" in line for line in said)
+
+
+def test_every_cause_has_a_row_in_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs/preflight.md").read_text()
+    causes = page.partition("## Causes")[2].partition("##")[0]
+    assert [cause for cause in MENDS if f"`{cause}`" not in causes] == []
+
+
+def test_a_terminal_gets_a_table_that_fills_and_the_json_stays_clean(net: Network, root: Path) -> None:
+    azure = net.azure()
+    proxy = f"http://127.0.0.1:{net.proxy(lambda *_: azure)}"
+    arguments = ["--proxy", proxy, "--genuine-root", str(root), "--endpoint", "management.azure.com", "--json"]
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "arcgateway", "preflight", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        timeout=60,
+        check=False,
+    )
+    os.close(theirs)
+    said = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert json.loads(done.stdout)["verdict"] == "pass"
+    assert "0 of 1 endpoints" in said and "1 of 1 endpoints" in said
