@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -18,6 +18,7 @@ from arcgateway.errors import Failure
 if TYPE_CHECKING:
     from arcgateway.arm import Arm
     from arcgateway.azure_cli import AzureCli
+    from arcgateway.results import Report
 
 T = TypeVar("T")
 
@@ -110,6 +111,13 @@ def endpoints_command(
 @click.option("--proxy-http", metavar="URL", help="Another proxy for http addresses.")
 @click.option("--proxy-cert", type=click.Path(path_type=Path), metavar="FILE", help="Root of the proxy's TLS (PEM).")
 @click.option(
+    "--skip-range",
+    "--no-proxy",
+    "skip_range",
+    metavar="LIST",
+    help="What goes round the proxy, as in NO_PROXY; single HOST:PORT entries are probed directly besides.",
+)
+@click.option(
     "--genuine-root",
     "genuine",
     type=click.Path(path_type=Path),
@@ -123,12 +131,27 @@ def endpoints_command(
 @_SCENARIO
 @_EDITION
 @_VAULT
+@click.option(
+    "--except",
+    "exceptions",
+    multiple=True,
+    metavar="HOST[=REASON]",
+    help="Only warn where this endpoint fails; a name, or a pattern with *.; may be repeated.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1, max=600), metavar="S", help="Seconds for each endpoint.")
+@click.option(
+    "--idle",
+    type=click.FloatRange(min=0, max=600),
+    default=0,
+    metavar="S",
+    help="Seconds of silence that each connection has to outlast; it takes as much longer.",
+)
 @_JSON
 def preflight(
     proxy: str,
     proxy_http: str | None,
     proxy_cert: Path | None,
+    skip_range: str | None,
     genuine: Sequence[Path],
     names: Sequence[str],
     region: str,
@@ -136,44 +159,35 @@ def preflight(
     scenarios: Sequence[str],
     edition: endpoints.Edition,
     vault: str | None,
+    exceptions: Sequence[str],
     timeout: float | None,
+    idle: float,
     as_json: bool,
 ) -> None:
     """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error."""
-    from arcgateway import preflight as probes
-    from arcgateway import trust
-    from arcgateway.proxy import ProxySettings, ProxyUrl
+    from arcgateway import preflight_command
 
-    settings = _checked(
-        lambda: ProxySettings(
-            https=ProxyUrl.parse(proxy),
-            http=ProxyUrl.parse(proxy_http) if proxy_http else None,
-            certificate=trust.read_certificate_file(proxy_cert) if proxy_cert else None,
+    report = preflight_command.carry_out(
+        _checked(
+            lambda: preflight_command.wanted(
+                proxy=proxy,
+                proxy_http=proxy_http,
+                proxy_cert=proxy_cert,
+                skip_range=skip_range,
+                genuine=genuine,
+                names=names,
+                listed=lambda: endpoints.required(gateway, region, scenarios, edition, vault=vault),
+                exceptions=exceptions,
+                timeout=timeout,
+                idle=idle,
+            )
         )
     )
-    roots = _checked(lambda: [trust.read_certificate_file(path) for path in genuine])
-    rows = _checked(
-        lambda: (
-            [_named(name) for name in names]
-            or list(endpoints.required(gateway, region, scenarios, edition, vault=vault))
-        )
-    )
-    done = 0
-
-    def progress(result: probes.Result) -> None:
-        nonlocal done
-        done += 1
-        if sys.stderr.isatty():
-            click.echo(f"\r{done} of {len(rows)}  {result.host:<60.60}", err=True, nl=False)
-
-    report = probes.run(rows, settings, roots, timeout=timeout or probes.TIMEOUT, progress=progress)
-    if sys.stderr.isatty():
-        click.echo("\r" + " " * 80 + "\r", err=True, nl=False)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        _show(report.results)
-        click.echo(f"{report.verdict}: {len(rows)} endpoints through {report.proxy}")
+        _show(report)
+        click.echo(f"{report.verdict}: {len(report.results)} endpoints through {report.proxy}")
     sys.exit(FAILED if report.verdict == "fail" else 0)
 
 
@@ -386,33 +400,20 @@ def _replace(path: Path, text: str) -> None:
         raise Failure(f"{path} cannot be written ({error.strerror})", "choose another place") from None
 
 
-def _named(text: str) -> endpoints.Endpoint:
-    from arcgateway.preflight import endpoint
-
-    host, colon, port = text.rpartition(":")
-    if not colon or "]" in port:
-        host, port = text, "443"
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} is no endpoint: give HOST or HOST:PORT")
-    name = host.removeprefix("*.") if host.startswith("*.") else host
-    endpoints.host_of(name)
-    return endpoint(host.lower(), int(port))
-
-
 def _as_json(row: endpoints.Endpoint) -> dict[str, Any]:
     shown = ("host", "port", "protocol", "purpose", "scenario", "edition", "hop", "carried", "source", "checked")
     return {name: getattr(row, name) for name in shown}
 
 
-def _show(results: Iterable[Any]) -> None:
-    found = list(results)
+def _show(report: Report) -> None:
     _table(
         ("HOST", "PORT", "VERDICT", "CAUSE", "MS"),
-        [(item.host, str(item.port), item.verdict, item.cause, str(item.milliseconds)) for item in found],
+        [(one.host, str(one.port), one.verdict, one.cause, str(one.milliseconds)) for one in report.results],
     )
-    for item in found:
-        if item.verdict != "pass":
-            click.echo(f"\n{item.host}:{item.port}  {item.cause}\n  seen: {item.evidence}\n  mend: {item.mend}")
+    for names, seen, mend, why in report.told():
+        click.echo(f"\n{', '.join(names)}\n  seen: {seen}" + (f"\n  mend: {mend}" if mend else ""))
+        if why:
+            click.echo(f"  why it does not count as a failure: {why}")
     click.echo()
 
 

@@ -11,6 +11,7 @@ from arcgateway import connect_flags, endpoints, trust
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
+from arcgateway.results import Exemption, exemptions
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ NAMES = {
     "ARC_CONFIGURATION_SETTINGS": False,
     "ARC_CONFIGURATION_PROTECTED_SETTINGS": True,
     "ARC_PREFLIGHT": False,
+    "ARC_PREFLIGHT_EXCEPTIONS": False,
     "ARC_GENUINE_ROOTS": False,
     "ARC_SCENARIOS": False,
     "ARC_ON_UNREACHABLE": False,
@@ -65,6 +67,7 @@ class DriverSettings:
         configuration: plain configuration settings, by `FEATURE.SETTING`.
         protected: protected ones, likewise; secrets.
         preflight: whether a closed endpoint stops the run, is told, or is not looked for.
+        exceptions: endpoints whose failure in the preflight counts for less.
         genuine_roots: PEM texts of roots that count as the endpoints' own.
         scenarios: Arc features in use.
         on_unreachable: what deleting does when the cluster is gone.
@@ -83,6 +86,7 @@ class DriverSettings:
     configuration: Mapping[str, str] = field(default_factory=dict)
     protected: Mapping[str, str] = field(default_factory=dict, repr=False)
     preflight: Preflight = "require"
+    exceptions: tuple[Exemption, ...] = ()
     genuine_roots: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     on_unreachable: OnUnreachable = "fail"
@@ -137,6 +141,7 @@ def read(env: Mapping[str, str], *, cluster_needed: bool) -> DriverSettings:
         configuration=get("ARC_CONFIGURATION_SETTINGS", _configuration, cast("Mapping[str, str]", {})),
         protected=get("ARC_CONFIGURATION_PROTECTED_SETTINGS", _configuration, cast("Mapping[str, str]", {})),
         preflight=cast(Preflight, get("ARC_PREFLIGHT", one_of("require", "warn", "off"), "require")),
+        exceptions=get("ARC_PREFLIGHT_EXCEPTIONS", _exceptions, ()),
         genuine_roots=get("ARC_GENUINE_ROOTS", lambda text: (_pem(text),), cast("tuple[str, ...]", ())),
         scenarios=get("ARC_SCENARIOS", _scenarios, ()),
         on_unreachable=cast(OnUnreachable, get("ARC_ON_UNREACHABLE", one_of("fail", "forget", "azure-only"), "fail")),
@@ -175,6 +180,14 @@ def _scenarios(text: str) -> tuple[str, ...]:
     if unknown:
         raise ValueError(f"unknown scenario {', '.join(unknown)}: give any of {', '.join(endpoints.scenarios())}")
     return chosen
+
+
+def _exceptions(text: str) -> tuple[Exemption, ...]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        raise ValueError("no JSON object of exceptions") from None
+    return exemptions(given)
 
 
 def _texts(text: str) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,16 @@ INNER_HOST = "management.azure.com"
 
 #: Seconds by which a clock may be off before tokens fail.
 SKEW = 300.0
+
+#: What silence in a hop means, through a proxy or not, and the mend; elsewhere it is `timed-out`.
+_SILENCES: Mapping[tuple[Hop, bool], tuple[str, str]] = {
+    ("resolve", True): ("proxy-unreachable", ""),
+    ("connect", True): ("proxy-unreachable", ""),
+    ("proxyTls", True): ("timed-out", "check that the proxy's port speaks TLS; else write its URL with http://"),
+    ("resolve", False): ("name-not-resolved", ""),
+    ("websocket", True): ("websocket-blocked", ""),
+    ("websocket", False): ("websocket-blocked", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class Probe:
         except Trouble as caught:
             trouble = caught
         except TimeoutError:
-            trouble = self._silent(hops)
+            trouble = self._silent(hops, proxied=self._route(item) is not None)
         cause = trouble.cause if trouble else "ok"
         evidence = trouble.evidence if trouble else seen.evidence
         verdict = verdict_on(cause)
@@ -128,7 +138,7 @@ class Probe:
         except Trouble as caught:
             trouble = caught
         except TimeoutError:
-            trouble = self._silent(hops)
+            trouble = self._silent(hops, proxied=True)
         cause = trouble.cause if trouble else "ok"
         return Finding(
             subject="proxy for http",
@@ -159,12 +169,16 @@ class Probe:
         # What it allows of http addresses is not asked for: the agents need none.
         return f"answers {answer}"
 
-    def _silent(self, hops: Hops) -> Trouble:
-        cause = "websocket-blocked" if hops.at == "websocket" else "timed-out"
-        return Trouble(cause, f"no answer within {self._way.timeout:g} s, {STAGES[hops.at]}")
+    def _silent(self, hops: Hops, *, proxied: bool) -> Trouble:
+        cause, mend = _SILENCES.get((hops.at, proxied), ("timed-out", ""))
+        return Trouble(cause, f"no answer within {self._way.timeout:g} s, {STAGES[hops.at]}", mend=mend)
 
     def _route(self, item: Endpoint) -> ProxyUrl | None:
         return self._way.proxy.route(item.probe, item.port)
+
+    def _own(self, item: Endpoint) -> bool:
+        """Whether it goes round the proxy and is none of Azure's: then its root may be a private one."""
+        return bool(self._way.proxy) and self._route(item) is None and protocol_of(item.probe) is None
 
     async def _open(self, item: Endpoint, hops: Hops) -> Tunnel:
         proxy = self._route(item)
@@ -175,7 +189,12 @@ class Probe:
     async def _through(self, item: Endpoint, hops: Hops, clock: bool) -> _Seen:
         tunnel = await self._open(item, hops)
         try:
-            seen = await self._handshake(tunnel, item.probe, "tls", hops, partial(self._refused, item, tunnel))
+            try:
+                seen = await self._handshake(tunnel, item.probe, "tls", hops, partial(self._refused, item, tunnel))
+            except Trouble as trouble:
+                if trouble.cause == "tls-failed" and self._own(item):
+                    return _Seen("direct; it can be reached, and speaks no TLS", False)
+                raise
             if item.gateway:
                 seen = await self._inside(tunnel, item, seen, hops)
             elif item.websocket:
@@ -211,9 +230,8 @@ class Probe:
                 look = replace(look, chain=presented_chain(connection), built=verified_chain(connection), date=date)
             finally:
                 tunnel.close()
-        ours = self._route(item) is None and self._way.proxy and protocol_of(item.probe) is None
-        if ours and unknown_root(error) and look.chain:
-            return _Seen(f"direct; {describe(look.chain[0])}: a name of your own, under a root of your own", False)
+        if self._own(item) and unknown_root(error) and look.chain:
+            return _Seen(f"direct; {describe(look.chain[0])}: in the skip range, under a root of its own", False)
         here = datetime.fromtimestamp(self._way.now(), UTC)
         raise refused_certificate(item.probe, error, look, self._way.signers, here)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arcgateway.driver_settings import DriverSettings
 from arcgateway.errors import Failure
+
+if TYPE_CHECKING:
+    from arcgateway.results import Finding, Report, Result
 
 
 def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: bool = True) -> dict[str, Any]:
@@ -42,18 +45,30 @@ def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: b
         settings.genuine_roots,
         lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
     )
+    report = report.excepting(settings.exceptions)
     way = f"through {report.proxy}" if report.proxy else "directly"
     for found in report.results if fresh else ():
-        if found.verdict != "pass":
-            progress(f"preflight: {found.host}:{found.port} {found.cause}: {found.evidence}")
+        if found.cause != "ok":
+            excepted = f" (excepted: {found.exception})" if found.exception else ""
+            progress(f"preflight: {found.host}:{found.port} {found.cause}: {found.evidence}{excepted}")
+    for finding in report.findings if fresh else ():
+        if finding.cause != "ok":
+            progress(f"preflight: {finding.subject}: {finding.evidence}; {finding.mend}")
     if any(found.genuine_root for found in report.results):
         progress("preflight: genuine roots of your own counted for some endpoints")
     progress(
         f"preflight {way}: {report.verdict} on {len(report.results)} endpoints"
         + ("" if fresh else " (probed earlier in this update)")
     )
-    bad = [found for found in report.results if found.verdict == "fail"]
-    if bad and settings.preflight == "require":
-        names = ", ".join(f"{found.host}:{found.port} ({found.cause})" for found in bad)
-        raise Failure(f"preflight {way} failed before anything was changed: {names}", bad[0].mend)
+    if report.verdict == "fail" and settings.preflight == "require":
+        names, mend = _failures(report)
+        raise Failure(f"preflight {way} failed before anything was changed: {names}", mend)
     return {**summary, "verdict": report.verdict, "endpoints": len(report.results)}
+
+
+def _failures(report: Report) -> tuple[str, str]:
+    """What has failed, in one line, and the mend of the first."""
+    endpoints = [(f"{one.host}:{one.port}", one) for one in report.results if one.verdict == "fail"]
+    findings = [(one.subject, one) for one in report.findings if one.verdict == "fail"]
+    bad: list[tuple[str, Result | Finding]] = [*endpoints, *findings]
+    return ", ".join(f"{name} ({one.cause})" for name, one in bad), bad[0][1].mend

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from arcgateway.endpoints import covers
+from arcgateway.endpoints import covers, host_of
 
 Verdict = Literal["pass", "warn", "fail"]
 
@@ -42,7 +42,7 @@ MENDS: Mapping[str, str] = {
 _WARNINGS = frozenset({"idle-cut", "clock-skew", "root-outdated", "skip-range"})
 
 #: What an exception makes of a failure.
-_EXCEPTED: Mapping[str, Verdict] = {"ignore": "pass", "warn": "warn"}
+_EXCEPTED: Mapping[str, Verdict] = {"warn": "warn", "ignore": "pass"}
 
 
 def verdict_on(cause: str) -> Verdict:
@@ -64,11 +64,29 @@ class Exemption:
     counts: Literal["warn", "ignore"]
     reason: str
 
-    def __post_init__(self) -> None:
-        if self.counts not in _EXCEPTED:
-            raise ValueError(f"the exception for {self.host} is {self.counts!r}: give warn or ignore")
-        if not self.reason.strip():
-            raise ValueError(f"the exception for {self.host} has no reason: give one, for whoever reads it later")
+
+def exemptions(given: object) -> tuple[Exemption, ...]:
+    """Exceptions as settings have them: by host, each with `counts` and `reason`.
+
+    Raises:
+        ValueError: they are no such map; the message names the host and says what is valid.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError("has to be a map of hosts, each with counts and reason")
+    return tuple(_exemption(str(host), one) for host, one in given.items())
+
+
+def _exemption(host: str, given: object) -> Exemption:
+    where = f"the exception for {host!r}"
+    host_of(host.removeprefix("*."))
+    if not isinstance(given, Mapping) or not {"reason"} <= set(given) <= {"counts", "reason"}:
+        raise ValueError(f"{where} has to be a map of counts (warn or ignore) and reason, and of nothing else")
+    counts, reason = given.get("counts", "warn"), given["reason"]
+    if counts not in _EXCEPTED:
+        raise ValueError(f"{where} counts {counts!r}: give {' or '.join(_EXCEPTED)}")
+    if not isinstance(reason, str) or not reason.strip():
+        raise ValueError(f"{where} has no reason: give one, for whoever reads it later")
+    return Exemption(host.lower(), counts, reason.strip())
 
 
 @dataclass(frozen=True)
@@ -175,6 +193,18 @@ class Report:
             "endpoints": [result.as_json() for result in self.results],
             "findings": [finding.as_json() for finding in self.findings],
         }
+
+    def told(self) -> list[tuple[list[str], str, str, str]]:
+        """What a person is told besides the table: names, what was seen, mend, and why it does not count where it does
+        not. What is the same for many endpoints comes once."""
+        alike: dict[tuple[str, str, str], list[str]] = {}
+        for one in self.results:
+            if one.cause != "ok":
+                key = (one.evidence, one.mend, one.exception or "")
+                alike.setdefault(key, []).append(f"{one.host}:{one.port} {one.cause}")
+        for finding in self.findings:
+            alike.setdefault((finding.evidence, finding.mend, ""), []).append(finding.subject)
+        return [(names, *key) for key, names in alike.items()]
 
     def excepting(self, exceptions: tuple[Exemption, ...]) -> Report:
         """The same, with failures that are excepted counting for less. What was seen stays as it is."""

@@ -124,7 +124,9 @@ def read_certificate_file(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}): give a PEM file") from None
+        raise ValueError(
+            f"{str(path)[:80]!r} is no PEM text, and no file that can be read ({error.strerror}): give either"
+        ) from None
     if content.startswith(b"\x30") and b"-----BEGIN" not in content:
         raise ValueError(
             f"{path} is DER, which curl, Go and Python do not take as a bundle either: convert it with "

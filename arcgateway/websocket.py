@@ -22,6 +22,9 @@ PATH = "/$hc/arcgateway-preflight?sb-hc-action=listen"
 #: A ping without a payload. Its mask is a constant, as there is nothing to mask.
 PING = b"\x89\x80\x00\x00\x00\x00"
 
+#: What kinds of frames say, by their opcode.
+_FRAMES = {0x8: "closed by the endpoint", 0xA: "a ping answered"}
+
 #: Headers by which proxies are known that answer in an endpoint's place, or pass its answer on with TLS opened.
 _PROXY_HEADERS = ("via", "x-squid-error", "x-cache", "proxy-authenticate", "proxy-connection")
 
@@ -67,7 +70,7 @@ async def _pinged(tunnel: Tunnel) -> str:
     try:
         await tunnel.write(PING)
         async with asyncio.timeout(GRACE):
-            return "a ping answered" if await tunnel.read() else "closed by the endpoint"
+            return _FRAMES.get((await tunnel.read() or b"\x88")[0] & 0x0F, "it speaks")
     except TimeoutError:
         return "quiet"
     except (OSError, ssl.SSLError) as error:

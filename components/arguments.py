@@ -80,13 +80,12 @@ def proxy_args(settings: Settings, name: str) -> ProxySettingsArgs:
     for url in {"https_url", "http_url"} & set(args):
         if settings.is_secret("proxies"):
             args[url] = pulumi.Output.secret(args[url])
-    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
+    args["scenarios"] = list(settings.allowlist.scenarios)
     if isinstance(settings.gateway, OwnGateway):
         args["region"] = settings.gateway.location
     elif regions := _regions(cluster for cluster in settings.clusters.values() if cluster.proxy == name):
         args["region"] = regions[0]
-    if settings.preflight.genuine_roots:
-        args["genuine_roots"] = _roots(settings)
+    args |= _preflight(settings)
     return cast(ProxySettingsArgs, args)
 
 
@@ -100,7 +99,7 @@ def cluster_args(
         args["cluster_name"] = cluster.name or name
         args["resource_group_name"] = cluster.resource_group
         args.setdefault("subscription_id", derived(gateway.id, subscription_of))
-    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
+    args["scenarios"] = list(settings.allowlist.scenarios)
     if settings.drift is not None:
         args["drift"] = settings.drift
     if cluster.gateway:
@@ -112,8 +111,7 @@ def cluster_args(
             args["proxy_certificate"] = proxy.certificate
     if cluster.configuration_protected_settings is not None:
         args["configuration_protected_settings"] = pulumi.Output.secret(cluster.configuration_protected_settings)
-    if settings.preflight.genuine_roots:
-        args["genuine_roots"] = _roots(settings)
+    args |= _preflight(settings)
     return cast(ConnectedClusterArgs, args)
 
 
@@ -140,5 +138,12 @@ def _regions(clusters: Any) -> list[str]:
     return sorted({cluster.location for cluster in clusters if cluster.location is not None})
 
 
-def _roots(settings: Settings) -> str:
-    return "\n".join(root.strip() for root in settings.preflight.genuine_roots) + "\n"
+def _preflight(settings: Settings) -> dict[str, Any]:
+    """The arguments about the preflight, which proxies and clusters have alike."""
+    wanted = settings.preflight
+    args: dict[str, Any] = {"preflight": wanted.mode}
+    if wanted.exceptions:
+        args["preflight_exceptions"] = {host: dict(one) for host, one in wanted.exceptions.items()}
+    if wanted.genuine_roots:
+        args["genuine_roots"] = "\n".join(root.strip() for root in wanted.genuine_roots) + "\n"
+    return args

@@ -54,6 +54,11 @@ def _known_scenarios(given: list[str]) -> None:
         raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(known)}")
 
 
+def _host_names(given: Mapping[str, Any]) -> None:
+    for host in given:
+        endpoints.host_of(host.removeprefix("*."))
+
+
 #: A value that the stack's file may hold encrypted, as `pulumi config set --secret` leaves it.
 _SECURE = {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"]}
 _SECRET = WithJsonSchema({"anyOf": [{"type": "string"}, _SECURE]})
@@ -207,6 +212,17 @@ class Allowlist(_Model):
     """Arc features in use, for example `container-insights`."""
 
 
+class PreflightException(_Model):
+    """An endpoint that may be closed or intercepted all the same."""
+
+    noun = "an exception"
+
+    counts: Literal["warn", "ignore"] = "warn"
+    """What its failure counts as: a warning, or nothing at all."""
+    reason: Annotated[str, Field(pattern=r"\S")]
+    """Why, for whoever reads it later."""
+
+
 class Preflight(_Model):
     """The look at the endpoints before anything is changed."""
 
@@ -217,6 +233,8 @@ class Preflight(_Model):
     genuine_roots: list[_Pem] = []
     """Private roots that count as the endpoints' own, as PEM texts or files' paths relative to the project; for
     sandboxes and private tests."""
+    exceptions: Annotated[dict[str, PreflightException], _accepted_by(_host_names)] = {}
+    """Endpoints that are let off, by host name or pattern with a leading `*.`."""
 
 
 def _gateway_form(value: Any) -> str:
@@ -364,6 +382,8 @@ def _without_form(location: tuple[Union[int, str], ...]) -> tuple[list[Union[int
     at = 2 if parts[0] == "clusters" else 1
     if len(forms) > 1 and len(parts) > at:
         return parts[:at] + parts[at + 1 :], forms[str(parts[at])]
+    if parts[:2] == ["preflight", "exceptions"] and len(parts) > 3:
+        return parts, PreflightException
     return parts, next(iter(forms.values()))
 
 

@@ -10,6 +10,7 @@ from mock_engine import deploy, is_secret
 
 import components
 from arcgateway import connect_flags, driver_settings
+from arcgateway.results import Exemption
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 GATEWAY_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.HybridCompute/gateways/gw"
@@ -44,8 +45,10 @@ def test_every_flag_has_an_argument_and_the_driver_reads_it() -> None:
         "enable_private_link": True,
         "private_link_scope_id": SCOPE,
         "configuration_settings": {"metrics": {"port": "9090"}},
+        "preflight_exceptions": {"mcr.microsoft.com": {"counts": "ignore", "reason": "a mirror"}},
     }
     read = driver_settings.read(environment(components.ConnectedCluster, args), cluster_needed=True)
+    assert read.exceptions == (Exemption("mcr.microsoft.com", "ignore", "a mirror"),)
     assert read.flags == {
         "ARC_DISTRIBUTION": "k3s",
         "ARC_DISTRIBUTION_VERSION": "1.33",
