@@ -138,9 +138,12 @@ def describe(der: bytes) -> Certificate:
     """A certificate's names and fingerprint."""
     import hashlib
 
-    from cryptography import x509
-
     digest = hashlib.sha256(der).hexdigest()
+    try:
+        from cryptography import x509
+    except ImportError:  # in the preflight's pod, which has Python's standard library alone
+        subject, issuer = _names_by_openssl(der)
+        return Certificate(subject, issuer, digest)
     try:
         certificate = x509.load_der_x509_certificate(der)
         subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
@@ -148,6 +151,41 @@ def describe(der: bytes) -> Certificate:
         # Inspection products were seen to issue certificates that strict readers refuse.
         subject = issuer = "(unreadable)"
     return Certificate(subject or "(none)", issuer or "(none)", digest)
+
+
+#: RFC 4514's short names of what OpenSSL writes out.
+_SHORT = {
+    "commonName": "CN",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "streetAddress": "STREET",
+    "domainComponent": "DC",
+    "userId": "UID",
+}
+
+
+def _names_by_openssl(der: bytes) -> tuple[str, str]:
+    """Subject and issuer, last part first as RFC 4514 has them."""
+    import _ssl
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "presented.pem"
+        path.write_text(ssl.DER_cert_to_PEM_cert(der))
+        try:
+            # Its name says test, but there is no other way to have Python's OpenSSL read a certificate.
+            known = _ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
+        except ssl.SSLError:
+            return "(unreadable)", "(unreadable)"
+
+    def shown(name: Any) -> str:
+        parts = ["+".join(f"{_SHORT.get(key, key)}={value}" for key, value in part) for part in reversed(name)]
+        return ",".join(parts) or "(none)"
+
+    return shown(known.get("subject", ())), shown(known.get("issuer", ()))
 
 
 @cache
