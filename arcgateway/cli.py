@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from arcgateway import __version__, endpoints
+from arcgateway import __version__, endpoints, in_cluster_options
 from arcgateway.errors import Failure
 
 if TYPE_CHECKING:
     from arcgateway.arm import Arm
     from arcgateway.azure_cli import AzureCli
+    from arcgateway.in_cluster import Place
+    from arcgateway.kube import Cluster
 
 T = TypeVar("T")
 
@@ -106,7 +110,7 @@ def endpoints_command(
 
 
 @_group.command()
-@click.option("--proxy", required=True, metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
+@click.option("--proxy", metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
 @click.option("--proxy-http", metavar="URL", help="Another proxy for http addresses.")
 @click.option("--proxy-cert", type=click.Path(path_type=Path), metavar="FILE", help="Root of the proxy's TLS (PEM).")
 @click.option(
@@ -124,9 +128,10 @@ def endpoints_command(
 @_EDITION
 @_VAULT
 @click.option("--timeout", type=click.FloatRange(min=0.1, max=600), metavar="S", help="Seconds for each endpoint.")
+@in_cluster_options.options
 @_JSON
 def preflight(
-    proxy: str,
+    proxy: str | None,
     proxy_http: str | None,
     proxy_cert: Path | None,
     genuine: Sequence[Path],
@@ -138,15 +143,22 @@ def preflight(
     vault: str | None,
     timeout: float | None,
     as_json: bool,
+    place: Place | None,
+    kube_context: str | None,
 ) -> None:
-    """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error."""
+    """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error.
+
+    With --in-cluster a pod probes, where the agents will run; without --proxy it goes directly.
+    """
     from arcgateway import preflight as probes
     from arcgateway import trust
     from arcgateway.proxy import ProxySettings, ProxyUrl
 
+    if proxy is None and place is None:
+        raise click.UsageError("Missing option '--proxy'.")
     settings = _checked(
         lambda: ProxySettings(
-            https=ProxyUrl.parse(proxy),
+            https=ProxyUrl.parse(proxy) if proxy is not None else None,
             http=ProxyUrl.parse(proxy_http) if proxy_http else None,
             certificate=trust.read_certificate_file(proxy_cert) if proxy_cert else None,
         )
@@ -166,14 +178,26 @@ def preflight(
         if sys.stderr.isatty():
             click.echo(f"\r{done} of {len(rows)}  {result.host:<60.60}", err=True, nl=False)
 
-    report = probes.run(rows, settings, roots, timeout=timeout or probes.TIMEOUT, progress=progress)
-    if sys.stderr.isatty():
-        click.echo("\r" + " " * 80 + "\r", err=True, nl=False)
+    limit = timeout or probes.TIMEOUT
+    if place is None:
+        report = probes.run(rows, settings, roots, timeout=limit, progress=progress)
+        shown, where = report.as_json(), ""
+        if sys.stderr.isatty():
+            click.echo("\r" + " " * 80 + "\r", err=True, nl=False)
+    else:
+        from arcgateway import in_cluster
+
+        cluster = _cluster(kube_context)
+        with _removed_when_ended():
+            report = in_cluster.run(rows, settings, roots, place, cluster, _tell, timeout=limit)
+        shown = in_cluster.as_json(report, cluster.kubeconfig.context)
+        where = f", from cluster {cluster.kubeconfig.context}"
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        click.echo(json.dumps(shown, indent=2))
     else:
         _show(report.results)
-        click.echo(f"{report.verdict}: {len(rows)} endpoints through {report.proxy}")
+        way = f"through {report.proxy}" if report.proxy else "directly"
+        click.echo(f"{report.verdict}: {len(rows)} endpoints {way}{where}")
     sys.exit(FAILED if report.verdict == "fail" else 0)
 
 
@@ -342,6 +366,29 @@ def _az() -> AzureCli:
     from arcgateway.redaction import Redactor
 
     return AzureCli(os.environ, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
+
+
+def _cluster(context: str | None) -> Cluster:
+    from arcgateway import kubeconfig
+    from arcgateway.kube import Cluster
+
+    return Cluster(kubeconfig.read(context, os.environ), os.environ)
+
+
+@contextmanager
+def _removed_when_ended() -> Iterator[None]:
+    """Let a request to end (SIGTERM, a closed terminal) run what removes things, as Ctrl-C does."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _own_subscription() -> str:

@@ -62,7 +62,7 @@ _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "arc
 _NO_MESH = {"sidecar.istio.io/inject": "false"}
 
 _OWN_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_IMAGE = re.compile(r"[A-Za-z0-9][-\w./:@]{0,500}")
+_IMAGE = re.compile(r"[A-Za-z0-9][-\w.]*(:\d+)?(/[-\w.]+)*(:[\w][-\w.]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII)
 _LABEL = re.compile(r"([-\w./]{1,317})=([-\w.]{0,63})")
 _TOLERATION = re.compile(r"([-\w./]{1,317})?(?:=([-\w.]{0,63}))?(?::(NoSchedule|PreferNoSchedule|NoExecute))?")
 
