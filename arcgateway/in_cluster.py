@@ -10,14 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -61,11 +60,6 @@ _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "arc
 #: A side-car would take the pod's traffic another way than the agents', and would never end.
 _NO_MESH = {"sidecar.istio.io/inject": "false"}
 
-_OWN_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_IMAGE = re.compile(r"[A-Za-z0-9][-\w.]*(:\d+)?(/[-\w.]+)*(:[\w][-\w.]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII)
-_LABEL = re.compile(r"([-\w./]{1,317})=([-\w.]{0,63})")
-_TOLERATION = re.compile(r"([-\w./]{1,317})?(?:=([-\w.]{0,63}))?(?::(NoSchedule|PreferNoSchedule|NoExecute))?")
-
 
 @dataclass(frozen=True)
 class Place:
@@ -92,58 +86,6 @@ class Place:
     wait: float = WAIT
 
 
-def checked_name(text: str) -> str:
-    """A name that Kubernetes objects can have.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _OWN_NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is no name of an object in Kubernetes: small letters, digits, - and .")
-    return text
-
-
-def checked_image(text: str) -> str:
-    """A reference to an image.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _IMAGE.fullmatch(text):
-        raise ValueError(f"{text!r} is no reference to an image: give REGISTRY/NAME:TAG")
-    return text
-
-
-def label(text: str) -> tuple[str, str]:
-    """A node's label, from `KEY=VALUE`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = _LABEL.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text!r} is no label of nodes: give KEY=VALUE")
-    return found[1], found[2]
-
-
-def toleration(text: str) -> dict[str, str]:
-    """A toleration, from `KEY[=VALUE][:EFFECT]`; without a key and value it tolerates all of that effect.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = _TOLERATION.fullmatch(text)
-    if found is None or not text or (found[2] is not None and not found[1]):
-        raise ValueError(
-            f"{text!r} is no toleration: give KEY, KEY=VALUE or KEY=VALUE:EFFECT, where EFFECT is NoSchedule, "
-            "PreferNoSchedule or NoExecute"
-        )
-    key, value, effect = found.groups()
-    made = {"key": key} if key else {}
-    made |= {"operator": "Exists"} if value is None else {"operator": "Equal", "value": value}
-    return made | ({"effect": effect} if effect else {})
-
-
 def run(
     endpoints: Sequence[Endpoint],
     proxy: ProxySettings,
@@ -153,7 +95,7 @@ def run(
     tell: Callable[[str], None],
     *,
     timeout: float = TIMEOUT,
-    removing: Callable[[Callable[[], None]], Any] | None = None,
+    removing: Callable[[Callable[[], None]], AbstractContextManager[object]] = nullcontext,
 ) -> Report:
     """Probe all endpoints from inside the cluster.
 
@@ -162,7 +104,7 @@ def run(
         place: where the Job runs.
         cluster: the cluster, by one context of a kubeconfig.
         tell: takes one line at a time: what the Job is doing.
-        removing: makes a context manager of what removes the Job, for an end of this process that runs no `finally`.
+        removing: what it makes of the Job's removal is entered while there is a Job: for an end that runs no `finally`.
 
     Raises:
         Failure: there is no verdict; says why, and the mend.
@@ -170,7 +112,14 @@ def run(
     """
     roots = tuple(genuine_roots)
     _check_certificates(proxy, roots)
-    return _Run(endpoints, proxy, roots, place, cluster, tell, timeout).verdict(removing)
+    try:
+        return _Run(endpoints, proxy, roots, place, cluster, tell, timeout).verdict(removing)
+    except Failure as failure:
+        if place.run_as_user != USER or "security context constraint" not in failure.cause:
+            raise
+    tell("this cluster chooses its pods' users by itself: once more, without one of ours")
+    chosen = replace(place, run_as_user=None)
+    return _Run(endpoints, proxy, roots, chosen, cluster, tell, timeout).verdict(removing)
 
 
 def as_json(report: Report, context: str) -> dict[str, Any]:
@@ -285,6 +234,7 @@ class _Run:
         self._mark = secrets.token_hex(8)
         self._name = f"{_NAME}-{self._mark[:8]}"
         self._namespace = ""
+        self._there = False
         self._task = pod_probe.task(endpoints, proxy, roots, self._mark, {"timeout": timeout})
         self._probing = math.ceil(len(endpoints) / PARALLEL) * timeout + SLACK
         urls = [url for url in (proxy.https, proxy.http) if url is not None]
@@ -292,18 +242,16 @@ class _Run:
         self._told = tell
         self._local = any(url.host in LOOPBACK for url in urls)
 
-    def verdict(self, removing: Callable[[Callable[[], None]], Any] | None) -> Report:
+    def verdict(self, removing: Callable[[Callable[[], None]], AbstractContextManager[object]]) -> Report:
         self._namespace = self._place.namespace or self._agents_namespace()
         self._sweep()
         seconds = math.ceil(self._place.wait + self._probing)
-        try:
-            if removing is None:
+        with removing(lambda: self._remove(patience=0)):
+            try:
                 return self._made(seconds)
-            with removing(self._remove):
-                return self._made(seconds)
-        finally:
-            with _undisturbed():
-                self._remove()
+            finally:
+                with _undisturbed():
+                    self._remove()
 
     def _tell(self, line: str) -> None:
         self._told(self._redact(line))
@@ -312,7 +260,13 @@ class _Run:
         where = f"{self._namespace}/{self._name} in cluster {self._cluster.kubeconfig.context}"
         self._tell(f"making the Job {where}, with image {self._place.image}")
         body = job(self._name, self._namespace, self._place, seconds=seconds)
-        made = json.loads(self._asked("jobs", "create", "--filename", "-", "--output", "json", given=json.dumps(body)))
+        self._there = True
+        try:
+            answer = self._asked("jobs", "create", "--filename", "-", "--output", "json", given=json.dumps(body))
+        except Refused:
+            self._there = False
+            raise
+        made = json.loads(answer)
         body = secret(made, self._task, pod_probe.archive())
         self._asked("secrets", "create", "--filename", "-", "--output", "name", given=json.dumps(body))
         begin = ("job", self._name, "--type", "merge", "--patch", '{"spec":{"suspend":false}}', "--output", "name")
@@ -382,7 +336,10 @@ class _Run:
 
     def _agents_namespace(self) -> str:
         """The agents' namespace, whose network policies hold for the probe too, or `default` before they are there."""
-        found = self._asked("namespaces", "get", "namespace", NAMESPACE, "--ignore-not-found", "--output", "name")
+        try:
+            found = self._asked("namespaces", "get", "namespace", NAMESPACE, "--ignore-not-found", "--output", "name")
+        except Refused as refused:
+            raise Failure(refused.cause, "name the Job's namespace, so that none is looked for") from None
         return NAMESPACE if found.strip() else "default"
 
     def _sweep(self) -> None:
@@ -395,13 +352,13 @@ class _Run:
         except Refused:
             return
 
-    def _remove(self) -> None:
+    def _remove(self, patience: float = PATIENCE) -> None:
         """Delete the Job, and with it its pod and its Secret. Safe to call twice, and where there is no Job."""
-        if not self._namespace:
+        if not self._there:
             return
         gone = ("job", self._name, "--cascade=background", "--ignore-not-found", "--wait=false", "--output", "name")
         try:
-            self._patiently(lambda: self._asked("jobs", "delete", *gone))
+            self._patiently(lambda: self._asked("jobs", "delete", *gone), patience)
         except Failure as failure:
             self._tell(
                 f"the Job could not be removed ({failure.cause}): run `kubectl delete job {self._name} -n "
@@ -422,9 +379,9 @@ class _Run:
                 refused.said,
             ) from None
 
-    def _patiently(self, look: Callable[[], T]) -> T:
+    def _patiently(self, look: Callable[[], T], patience: float = PATIENCE) -> T:
         """The same again while the cluster does not answer, for some time."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + patience
         while True:
             try:
                 return look()

@@ -68,18 +68,18 @@ def _place(
     user: str | None,
     wait: float | None,
 ) -> Place:
-    from arcgateway import in_cluster
+    from arcgateway import in_cluster, pod_names
 
     place = in_cluster.Place
     if user is not None and user != "cluster" and not (user.isascii() and user.isdigit() and 0 < int(user) < 2**31):
         raise ValueError(f"{user!r} is no user of a pod that is not root: give a number above 0, or `cluster`")
     return place(
-        image=in_cluster.checked_image(image) if image is not None else in_cluster.IMAGE,
-        namespace=in_cluster.checked_name(namespace) if namespace is not None else None,
-        pull_secrets=tuple(map(in_cluster.checked_name, pull_secrets)),
-        service_account=in_cluster.checked_name(service_account) if service_account is not None else None,
-        node_selector=dict(map(in_cluster.label, labels)),
-        tolerations=tuple(map(in_cluster.toleration, tolerations)),
+        image=pod_names.image(image) if image is not None else in_cluster.IMAGE,
+        namespace=pod_names.name(namespace) if namespace is not None else None,
+        pull_secrets=tuple(map(pod_names.name, pull_secrets)),
+        service_account=pod_names.name(service_account) if service_account is not None else None,
+        node_selector=dict(map(pod_names.label, labels)),
+        tolerations=tuple(map(pod_names.toleration, tolerations)),
         run_as_user=in_cluster.USER if user is None else None if user == "cluster" else int(user),
         wait=wait or in_cluster.WAIT,
     )
