@@ -249,6 +249,9 @@ class _Run:
         with removing(lambda: self._remove(patience=0)):
             try:
                 return self._made(seconds)
+            except KeyboardInterrupt:
+                self._tell(f"stopped: removing the Job {self._name}")
+                raise
             finally:
                 with _undisturbed():
                     self._remove()
