@@ -369,9 +369,10 @@ def _az() -> AzureCli:
 
 
 def _cluster(context: str | None) -> Cluster:
-    from arcgateway import kubeconfig
+    from arcgateway import kubeconfig, workspace
     from arcgateway.kube import Cluster
 
+    workspace.sweep()
     return Cluster(kubeconfig.read(context, os.environ), os.environ)
 
 

@@ -355,7 +355,7 @@ class _Run:
         except Refused:
             return
 
-    def _remove(self, patience: float = PATIENCE) -> None:
+    def _remove(self, patience: float | None = None) -> None:
         """Delete the Job, and with it its pod and its Secret. Safe to call twice, and where there is no Job."""
         if not self._there:
             return
@@ -382,9 +382,9 @@ class _Run:
                 refused.said,
             ) from None
 
-    def _patiently(self, look: Callable[[], T], patience: float = PATIENCE) -> T:
+    def _patiently(self, look: Callable[[], T], patience: float | None = None) -> T:
         """The same again while the cluster does not answer, for some time."""
-        limit = time.monotonic() + patience
+        limit = time.monotonic() + (PATIENCE if patience is None else patience)
         while True:
             try:
                 return look()
