@@ -176,6 +176,8 @@ def _names_by_openssl(der: bytes) -> tuple[str, str]:
         path = Path(folder) / "presented.pem"
         path.write_text(ssl.DER_cert_to_PEM_cert(der))
         try:
+            # First for the error: the reader below leaves one with OpenSSL, which the next call there would stumble on.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
             # Its name says test, but there is no other way to have Python's OpenSSL read a certificate.
             known = _ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
         except ssl.SSLError:
