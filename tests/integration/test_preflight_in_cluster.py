@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dev_stack import QUIET, configured, preview, up
 from pod_firewall import PodFirewall, pod_firewall
 from running_sandbox import Sandbox
 from waiting import until
@@ -334,3 +335,18 @@ class TestDriver:
         until(lambda: not left(sandbox))
         assert "from cluster east" not in said.read_text(), "it was not over by itself"
         assert not self.connected(sandbox)
+
+
+def test_a_stack_that_asks_for_it_is_probed_from_each_cluster(sandbox: Sandbox, tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["arc-gateway:preflight"]["inCluster"] = True
+
+    changed = configured(sandbox, tmp_path, change)
+    try:
+        said = up(sandbox, "--config-file", changed)
+        for cluster in ("east", "west"):
+            assert f"from cluster {cluster}: pass on" in said
+        assert not left(sandbox)
+        assert preview(sandbox, "--expect-no-changes", "--config-file", changed).returncode == 0
+    finally:
+        sandbox.run("pulumi", "destroy", "--yes", *QUIET)
