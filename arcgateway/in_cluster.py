@@ -31,7 +31,7 @@ from arcgateway.redaction import Redactor
 
 T = TypeVar("T")
 
-#: Python and nothing else, from the registry that the agents' own images come from: 84 MB, for amd64 and arm64.
+#: Python and nothing else, from the registry that the agents' own images come from: 84 MB,.
 IMAGE = "mcr.microsoft.com/azurelinux/distroless/python:3.12-nonroot"
 
 #: Seconds from the Job's making until its container must run: a large image over a slow line.
