@@ -31,7 +31,7 @@ from arcgateway.redaction import Redactor
 
 T = TypeVar("T")
 
-#: Python and nothing else, from the registry that the agents' own images come from: 84 MB,.
+#: Python and nothing else, from the registry that the agents' own images come from: 84 MB.
 IMAGE = "mcr.microsoft.com/azurelinux/distroless/python:3.12-nonroot"
 
 #: Seconds from the Job's making until its container must run: a large image over a slow line.
@@ -49,7 +49,7 @@ PATIENCE = 30.0
 #: Seconds that a pod gets beyond its probes' own limits, and after which a Job that has ended removes itself.
 SLACK, KEPT = 60, 300
 
-#: What the pod asks for. It takes 25 MB, and a tenth of a second of CPU.
+#: What the pod asks for. It takes 25 MB, and a fifth of a second of CPU.
 REQUESTS = {"cpu": "50m", "memory": "48Mi"}
 LIMITS = {"cpu": "500m", "memory": "192Mi"}
 _ASKS = f"{REQUESTS['cpu']} CPU and {REQUESTS['memory']} of memory"
