@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from arcgateway import __version__, endpoints
+from arcgateway import __version__, endpoints, in_cluster_options
 from arcgateway.errors import Failure
 
 if TYPE_CHECKING:
     from arcgateway.arm import Arm
     from arcgateway.azure_cli import AzureCli
+    from arcgateway.in_cluster import Place
+    from arcgateway.kube import Cluster
     from arcgateway.results import Report
 
 T = TypeVar("T")
@@ -107,7 +111,7 @@ def endpoints_command(
 
 
 @_group.command()
-@click.option("--proxy", required=True, metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
+@click.option("--proxy", metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
 @click.option("--proxy-http", metavar="URL", help="Another proxy for http addresses.")
 @click.option("--proxy-cert", type=click.Path(path_type=Path), metavar="FILE", help="Root of the proxy's TLS (PEM).")
 @click.option(
@@ -146,9 +150,10 @@ def endpoints_command(
     metavar="S",
     help="Seconds of silence that each connection has to outlast; it takes as much longer.",
 )
+@in_cluster_options.options
 @_JSON
 def preflight(
-    proxy: str,
+    proxy: str | None,
     proxy_http: str | None,
     proxy_cert: Path | None,
     skip_range: str | None,
@@ -163,31 +168,58 @@ def preflight(
     timeout: float | None,
     idle: float,
     as_json: bool,
+    place: Place | None,
+    kube_context: str | None,
 ) -> None:
-    """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error."""
+    """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error.
+
+    With --in-cluster a pod probes, where the agents will run; without --proxy it goes directly.
+    """
     from arcgateway import preflight_command
 
-    report = preflight_command.carry_out(
-        _checked(
-            lambda: preflight_command.wanted(
-                proxy=proxy,
-                proxy_http=proxy_http,
-                proxy_cert=proxy_cert,
-                skip_range=skip_range,
-                genuine=genuine,
-                names=names,
-                listed=lambda: endpoints.required(gateway, region, scenarios, edition, vault=vault),
-                exceptions=exceptions,
-                timeout=timeout,
-                idle=idle,
-            )
+    if proxy is None and place is None:
+        raise click.UsageError("Missing option '--proxy'.")
+    asked = _checked(
+        lambda: preflight_command.wanted(
+            proxy=proxy,
+            proxy_http=proxy_http,
+            proxy_cert=proxy_cert,
+            skip_range=skip_range,
+            genuine=genuine,
+            names=names,
+            listed=lambda: endpoints.required(gateway, region, scenarios, edition, vault=vault),
+            exceptions=exceptions,
+            timeout=timeout,
+            idle=idle,
         )
     )
+    if place is None:
+        report = preflight_command.carry_out(asked)
+        shown, where = report.as_json(), ""
+    else:
+        from arcgateway import in_cluster
+        from arcgateway.preflight import TIMEOUT
+
+        cluster = _cluster(kube_context)
+        with _removed_when_ended():
+            found = in_cluster.run(
+                asked.rows,
+                asked.proxy,
+                asked.genuine,
+                place,
+                cluster,
+                _tell,
+                timeout=asked.timeout or TIMEOUT,
+            )
+        report = asked.judged(found)
+        shown = in_cluster.as_json(report, cluster.kubeconfig.context)
+        where = f", from cluster {cluster.kubeconfig.context}"
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        click.echo(json.dumps(shown, indent=2))
     else:
         _show(report)
-        click.echo(f"{report.verdict}: {len(report.results)} endpoints through {report.proxy}")
+        way = f"through {report.proxy}" if report.proxy else "directly"
+        click.echo(f"{report.verdict}: {len(report.results)} endpoints {way}{where}")
     sys.exit(FAILED if report.verdict == "fail" else 0)
 
 
@@ -356,6 +388,31 @@ def _az() -> AzureCli:
     from arcgateway.redaction import Redactor
 
     return AzureCli(os.environ, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
+
+
+def _cluster(context: str | None) -> Cluster:
+    from arcgateway import kubeconfig, workspace
+    from arcgateway.kube import Cluster
+
+    workspace.sweep()
+    return Cluster(kubeconfig.read(context, os.environ), os.environ)
+
+
+@contextmanager
+def _removed_when_ended() -> Iterator[None]:
+    """Let a request to end (SIGTERM, a closed terminal) run what removes things, as Ctrl-C does."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What the caller has had ignored, as nohup does, stays so.
+    before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _own_subscription() -> str:

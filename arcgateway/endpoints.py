@@ -145,13 +145,12 @@ def removable(
     )
 
 
-def protocol_of(host: str) -> Literal["https", "wss"] | None:
-    """The protocol of a name as published, in whatever region and for whatever scenario; None for one on no list."""
+def listed(host: str) -> tuple[Literal["https", "wss"], str] | None:
+    """Protocol and source of a name as published, in whatever region and scenario; None for one on no list."""
     for row in _data()["endpoints"]:
         pattern = "*.gw.arc.azure.com" if row["host"] == "{gateway}" else _FIELDS.sub("*.", row["host"])
         if covers(pattern, host):
-            protocol: Literal["https", "wss"] = row["protocol"]
-            return protocol
+            return row["protocol"], row["source"]
     return None
 
 

@@ -100,6 +100,11 @@ def cluster_args(
         args["resource_group_name"] = cluster.resource_group
         args.setdefault("subscription_id", derived(gateway.id, subscription_of))
     args["scenarios"] = list(settings.allowlist.scenarios)
+    if settings.preflight.in_cluster and settings.preflight.mode != "off":
+        args["preflight_in_cluster"] = True
+        for name in ("image", "namespace"):
+            if (value := getattr(settings.preflight, name)) is not None:
+                args[f"preflight_{name}"] = value
     if settings.drift is not None:
         args["drift"] = settings.drift
     if cluster.gateway:

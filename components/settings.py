@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from arcgateway import endpoints
+from arcgateway import endpoints, pod_names
 from arcgateway import proxy as rules
 from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry, subscription_in
 
@@ -230,6 +230,12 @@ class Preflight(_Model):
 
     mode: Literal["require", "warn", "off"] = "require"
     """What an endpoint that is closed or intercepted does to a change: stop it, be told, or not be looked at."""
+    in_cluster: bool = False
+    """Whether a pod of each cluster looks at the endpoints too, before the cluster's first change."""
+    image: Optional[Annotated[str, _accepted_by(pod_names.image)]] = None
+    """Image of that pod: any with Python 3.11 or later; Azure Linux's Python from mcr.microsoft.com by default."""
+    namespace: Optional[Annotated[str, _accepted_by(pod_names.name)]] = None
+    """Namespace of that pod; by default `azure-arc` where there is one, or else `default`."""
     genuine_roots: list[_Pem] = []
     """Private roots that count as the endpoints' own, as PEM texts or files' paths relative to the project; for
     sandboxes and private tests."""
