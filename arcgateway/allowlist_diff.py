@@ -176,11 +176,15 @@ def _squid_lacks(row: Endpoint, rules: SquidRules, listed: HostList) -> Missing 
     if decision.allowed:
         doubted = [number for number in decision.doubts if not rules.allows(number)]
         if doubted:
-            listed.notes.append(f"{row.host} is allowed, unless line {_numbers(doubted)}, which cannot be judged, denies it")
+            listed.notes.append(
+                f"{row.host} is allowed, unless line {_numbers(doubted)}, which cannot be judged, denies it"
+            )
         return None
     opening = [number for number in decision.doubts if rules.allows(number)]
     if opening:
-        return Missing(row, f"no line is seen to admit it; line {_numbers(opening)}, which cannot be judged, may", opening[0])
+        return Missing(
+            row, f"no line is seen to admit it; line {_numbers(opening)}, which cannot be judged, may", opening[0]
+        )
     others = {
         *_USUAL_PORTS,
         *(low for line in listed.lines for low, _ in line.ports.ranges),
@@ -199,12 +203,15 @@ def _in_part(row: Endpoint, lines: Iterable[Line]) -> Missing | None:
     if not parts:
         return None
     texts = ", ".join(line.text for line in parts[:3])
-    return Missing(row, f"line {_numbers([line.number for line in parts])} admits a part of it: {texts}", parts[0].number)
+    return Missing(
+        row, f"line {_numbers([line.number for line in parts])} admits a part of it: {texts}", parts[0].number
+    )
 
 
 def _judge_lines(found: Difference, lines: Sequence[Line], needed: Sequence[Endpoint], allowlist: Allowlist) -> None:
     known = endpoints.known(allowlist.gateway or None, allowlist.vault)
     kept = [entry.endpoint for entry in allowlist.of("kept")]
+    machine = _of_the_deployment_machine(allowlist)
     bases = {row.host.removeprefix("*.") for row in [*known, *needed]}
     for line in lines:
         used = tuple(row for row in needed if line.admits(row.host))
@@ -212,7 +219,7 @@ def _judge_lines(found: Difference, lines: Sequence[Line], needed: Sequence[Endp
             found.too_wide.append(TooWide(line, used))
         elif used or any(line.admits_part(row.host) or line.admits(row.host) for row in [*needed, *kept]):
             continue
-        elif (reason := _superfluous(line, allowlist, known)) is not None:
+        elif (reason := _superfluous(line, allowlist, known, machine)) is not None:
             found.superfluous.append(reason)
 
 
@@ -232,14 +239,23 @@ def _below(name: str, base: str) -> bool:
     return len(tail) == len(theirs) and all(label in (one, "*") for one, label in zip(tail, theirs, strict=True))
 
 
-def _superfluous(line: Line, allowlist: Allowlist, known: Sequence[Endpoint]) -> Superfluous | None:
+def _of_the_deployment_machine(allowlist: Allowlist) -> list[Endpoint]:
+    hops: tuple[endpoints.Hop, ...] = ("workstation",)
+    gateway, chosen = allowlist.gateway or None, allowlist.scenarios
+    return [row for region in allowlist.regions for row in endpoints.required(gateway, region, chosen, hops=hops)]
+
+
+def _superfluous(
+    line: Line, allowlist: Allowlist, known: Sequence[Endpoint], machine: Sequence[Endpoint]
+) -> Superfluous | None:
+    its = any(_touches(line, row) for row in machine)
     closable = next((entry for entry in allowlist.of("removable") if _touches(line, entry.endpoint)), None)
     if closable is not None:
-        return Superfluous(line, "gateway-carries-it", _closing(closable), closable)
-    meant = [row for row in known if _touches(line, row)]
-    if any(row.hop == "workstation" for row in meant):
-        # The deployment machine may leave by the same proxy.
+        besides = "; not for the deployment machine, which needs it where it leaves by this proxy" if its else ""
+        return Superfluous(line, "gateway-carries-it", _closing(closable) + besides, closable)
+    if its:
         return None
+    meant = [row for row in known if _touches(line, row)]
     if meant:
         names = ", ".join(sorted({row.scenario for row in meant if row.scenario != endpoints.ALWAYS}))
         what = f"the scenario {names}, which is not in use" if names else "another region"

@@ -163,7 +163,7 @@ def _network_policy(sheet: Sheet) -> str:
     comments = [
         sheet.heading,
         f"A NetworkPolicy cannot name hosts. This one lets the agents out to {way},",
-        "to the API server, to each other and to name resolution; the names are the proxy's or the firewall's to check.",
+        "to the API server, to each other and to name resolution; the names are left to the proxy or the firewall.",
     ]
     policy = {
         "apiVersion": "networking.k8s.io/v1",
@@ -185,7 +185,9 @@ def _cilium(sheet: Sheet) -> str:
         "the second rule. `*` in a matchPattern stands for one label. Extensions in other namespaces are not held.",
     ]
     if sheet.proxy:
-        comments.append(f"Behind {sheet.proxy.redacted()} pods look up no name but the proxy's: the names are its to check.")
+        comments.append(
+            f"Behind {sheet.proxy.redacted()} pods look up no name but the proxy's: the names are its to check."
+        )
     policy = {
         "apiVersion": "cilium.io/v2",
         "kind": "CiliumNetworkPolicy",

@@ -18,11 +18,15 @@ EVERYTHING = frozenset({"*", "all", "any", "*.*", "0.0.0.0/0", "::/0"})
 
 #: What the columns of a CSV file are called, in lower case without blanks and punctuation.
 _COLUMNS = {
-    "host": ("host", "hostname", "hosts", "fqdn", "fqdns", "domain", "domainname", "url", "urls", "endpoint")
-    + ("endpoints", "endpointdns", "address", "destination", "destinationhost", "targetfqdn", "targetfqdns", "name")
-    + ("dns", "dnsname", "site", "entry"),
-    "port": ("port", "ports", "tcpport", "destinationport", "destinationports", "service", "protocolport")
-    + ("protocols", "protocol"),
+    "host": (
+        *("host", "hostname", "hosts", "fqdn", "fqdns", "targetfqdn", "targetfqdns", "domain", "domainname"),
+        *("url", "urls", "endpoint", "endpoints", "endpointdns", "dns", "dnsname", "site"),
+        *("destination", "destinationhost", "address", "entry", "name"),
+    ),
+    "port": (
+        *("port", "ports", "tcpport", "destinationport", "destinationports", "service", "protocolport"),
+        *("protocols", "protocol"),
+    ),
     "action": ("action", "access", "policy", "verdict", "decision", "permission"),
 }
 _DENIALS = frozenset({"deny", "denied", "block", "blocked", "drop", "reject", "rejected", "no", "forbid"})
@@ -268,4 +272,3 @@ def _is_host(word: str) -> bool:
 
 def _cell(cells: Sequence[str], column: int | None) -> str:
     return cells[column] if column is not None and column < len(cells) else ""
-

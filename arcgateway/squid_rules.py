@@ -16,9 +16,12 @@ from arcgateway.host_lists import HostList, Line, Ports, Unjudged, read_ports
 
 #: ACL types about who asks and when.
 _CLIENT = frozenset(
-    "src srcdomain srcdom_regex arp eui64 ident ident_regex proxy_auth proxy_auth_regex ext_user ext_user_regex "
-    "myip myport myportname localip localport time maxconn max_user_ip user_cert ca_cert browser random client_connection_mark "
-    "connections_encrypted annotate_client annotate_transaction note".split()
+    (
+        *("src", "srcdomain", "srcdom_regex", "arp", "eui64", "ident", "ident_regex", "time", "browser", "note"),
+        *("proxy_auth", "proxy_auth_regex", "ext_user", "ext_user_regex", "user_cert", "ca_cert"),
+        *("myip", "myport", "myportname", "localip", "localport", "maxconn", "max_user_ip", "random"),
+        *("client_connection_mark", "annotate_client", "annotate_transaction"),
+    )
 )
 
 #: ACLs that squid has by itself, and what each is for a cluster's CONNECT.
@@ -134,9 +137,8 @@ class SquidRules:
                 if not self._rules:
                     found.lines += self._domains([acl], Ports())
                 elif name not in used:
-                    found.notes.append(
-                        f"line {acl.values[0][0] if acl.values else 0}: acl {name} is in no http_access line, so that it admits nothing"
-                    )
+                    at = f"line {acl.values[0][0]}: " if acl.values else ""
+                    found.notes.append(f"{at}acl {name} is in no http_access line, so that it admits nothing")
         found.unjudged = list(dict.fromkeys(found.unjudged))
         found.lines = list(dict.fromkeys(found.lines))
         return found
@@ -223,7 +225,8 @@ class SquidRules:
             if name in _BUILT_IN:
                 return []
             return [Unjudged(rule.number, rule.text, f"there is no acl {name}")]
-        if acl.kind in _JUDGES or acl.kind in _CLIENT or acl.kind in ("any-of", "all-of") or name in _BUILT_IN:
+        told = acl.kind in _JUDGES and acl.kind not in _WHY
+        if told or acl.kind in _CLIENT or acl.kind in ("any-of", "all-of") or name in _BUILT_IN:
             return acl.unreadable
         number = acl.values[0][0] if acl.values else rule.number
         shown = f"acl {name} {acl.kind}"
@@ -257,6 +260,17 @@ def _by_domain(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
     return False
 
 
+def _by_name_pattern(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
+    """False where it is plain that no expression meets the name; that one does is squid's to say, in its own dialect."""
+    if acl.unreadable or host.startswith("*") or any("[[" in value for _, value in acl.values):
+        return None
+    try:
+        met = any(re.search(value, host, re.IGNORECASE) for _, value in acl.values)
+    except re.error:
+        return None
+    return None if met else False
+
+
 def _by_port(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
     ports = read_ports(" ".join(value for _, value in acl.values))
     return port in ports if ports is not None else None
@@ -272,6 +286,7 @@ def _by_protocol(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
 
 _JUDGES: Mapping[str, Callable[[_Acl, str, int, bool], bool | None]] = {
     "dstdomain": _by_domain,
+    "dstdom_regex": _by_name_pattern,
     "port": _by_port,
     "method": _by_method,
     "proto": _by_protocol,
