@@ -261,7 +261,7 @@ def _by_domain(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
 
 
 def _by_name_pattern(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
-    """False where it is plain that no expression meets the name; that one does is squid's to say, in its own dialect."""
+    """False where plainly no expression meets the name; whether one does, squid says in a dialect of its own."""
     if acl.unreadable or host.startswith("*") or any("[[" in value for _, value in acl.values):
         return None
     try:
