@@ -11,7 +11,7 @@ from typing import Any, Literal
 from arcgateway import endpoints
 from arcgateway.allowlist import Allowlist, Entry
 from arcgateway.endpoints import Endpoint
-from arcgateway.host_lists import HostList, Line, Unjudged, read_csv, read_plain
+from arcgateway.host_lists import HostList, Line, Unjudged, lines_of, read_csv, read_plain
 from arcgateway.squid_rules import SquidRules
 from arcgateway.times import rfc3339
 
@@ -115,7 +115,7 @@ def shape_of(text: str, name: str) -> Shape:
     Raises:
         ValueError: it is none of them.
     """
-    content = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith(("#", ";"))]
+    content = [line.strip() for line in lines_of(text) if line.strip() and not line.strip().startswith(("#", ";"))]
     if not content:
         raise ValueError("there is nothing in it: give a list with at least one line")
     if any(re.match(r"(acl|http_access)\s", line) for line in content):
@@ -140,6 +140,9 @@ def compare(text: str, shape: Shape, allowlist: Allowlist, folder: Path | None =
         shape: its form.
         allowlist: what must be open, and what the gateway makes superfluous.
         folder: where a squid.conf's further files are looked for; None for nowhere.
+
+    Raises:
+        ValueError: it cannot be read in that form.
     """
     rules = SquidRules.read(text, folder) if shape == "squid" else None
     listed = rules.listed() if rules else _READERS[shape](text)

@@ -152,15 +152,14 @@ def _diff(path: str, shape: str | None, as_json: bool, given: dict[str, Any], ar
     from arcgateway import allowlist_diff
 
     text = _read(path)
-    try:
-        known = allowlist_diff.shape_of(text, path)
-    except ValueError as error:
-        raise Failure(f"{path} is no list of hosts", str(error)) from None
     made = _allowlist(given, arm)
     folder = None if path == "-" else Path(path).resolve().parent
-    found = allowlist_diff.compare(
-        text, next(one for one in allowlist_diff.SHAPES if one == (shape or known)), made, folder
-    )
+    try:
+        told = allowlist_diff.shape_of(text, path)
+        form = next(one for one in allowlist_diff.SHAPES if one == (shape or told))
+        found = allowlist_diff.compare(text, form, made, folder)
+    except ValueError as error:
+        raise Failure(f"{path} is no list of hosts", str(error)) from None
     if as_json:
         click.echo(json.dumps({"file": path, **found.as_json()}, indent=2))
     else:

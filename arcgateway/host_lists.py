@@ -157,10 +157,15 @@ def read_ports(text: str) -> Ports | None:
     return Ports(tuple(dict.fromkeys(ranges))) if ranges else None
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text as editors number them, whichever of the three line ends it has."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def read_plain(text: str) -> HostList:
     """A list with one name or more a line, with or without ports, and comments after `#`, `;` or `//`."""
     found = HostList()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         content = re.split(r"(?:^|\s)(?:#|;|//)", line, maxsplit=1)[0].strip()
         words = [word for word in re.split(r"[\s,;|]+", content) if word not in ("", "-")]
         loose = [read_ports(word) for word in words]
@@ -173,16 +178,23 @@ def read_plain(text: str) -> HostList:
 
 
 def read_csv(text: str) -> HostList:
-    """A table with a column of host names, and maybe of ports and of actions; with a header or without one."""
+    """A table with a column of host names, and maybe of ports and of actions; with a header or without one.
+
+    Raises:
+        ValueError: it cannot be read as a table.
+    """
     delimiter = _delimiter(text)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, skipinitialspace=True)
     rows: list[tuple[int, list[str]]] = []
     before = 0
-    for cells in reader:
-        # Of a row over several lines the first is where people look.
-        number, before = before + 1, reader.line_num
-        if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#"):
-            rows.append((number, [cell.strip() for cell in cells]))
+    try:
+        for cells in reader:
+            # Of a row over several lines the first is where people look.
+            number, before = before + 1, reader.line_num
+            if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#"):
+                rows.append((number, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise ValueError(f"line {before + 1} cannot be read as CSV: {error}") from None
     found = HostList()
     if not rows:
         return found
@@ -223,7 +235,7 @@ def _one(port: int) -> Ports:
 
 
 def _delimiter(text: str) -> str:
-    sample = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")][:50]
+    sample = [line for line in lines_of(text) if line.strip() and not line.lstrip().startswith("#")][:50]
     return max(",;\t|", key=lambda mark: sum(mark in line for line in sample))
 
 

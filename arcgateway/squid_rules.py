@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arcgateway.host_lists import HostList, Line, Ports, Unjudged, read_ports
+from arcgateway.host_lists import HostList, Line, Ports, Unjudged, lines_of, read_ports
 
 #: ACL types about who asks and when.
 _CLIENT = frozenset(
@@ -179,7 +179,7 @@ class SquidRules:
             if not texts or None in texts:
                 acl.unreadable.append(Unjudged(number, file, "the file is not here to be read"))
             for text in texts:
-                lines = (text or "").splitlines()
+                lines = lines_of(text or "")
                 acl.values += [(number, item) for line in lines for item in line.partition("#")[0].split()]
 
     def _meets(self, rule: _Rule, host: str, port: int) -> bool | None:
@@ -327,7 +327,7 @@ def _until_comment(words: Iterable[str]) -> tuple[str, ...]:
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with what is continued after a backslash, by the number of their first; no comments, no empty ones."""
     begun, parts = 0, list[str]()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if not parts and (not line.strip() or line.lstrip().startswith("#")):
             continue
         begun = begun if parts else number

@@ -209,7 +209,8 @@ def test_a_squid_that_lets_all_of_it_through() -> None:
 
 
 def test_ports_that_other_lines_deny() -> None:
-    text = f"acl SSL_ports port 443\nhttp_access deny CONNECT !SSL_ports\n{ALL}\nhttp_access allow arc\nhttp_access deny all"
+    ports = "acl SSL_ports port 443\nhttp_access deny CONNECT !SSL_ports"
+    text = f"{ports}\n{ALL}\nhttp_access allow arc\nhttp_access deny all"
     found = compare(text, "squid", build(None, ["eastus"], ["azure-rbac"]))
     (one,) = [one for one in found.missing if one.endpoint.port == 8084]
     assert one.found_ports == "443" or "line 2 denies it" in one.reason
