@@ -68,11 +68,20 @@ class Line:
 
     def admits(self, host: str) -> bool:
         """Whether it admits a name, or every name of a pattern with a leading `*.`."""
-        return any(fnmatchcase(host, glob) for glob in self.globs)
+        return any(_fits_glob(host, glob) for glob in self.globs)
 
     def admits_part(self, pattern: str) -> bool:
         """Whether it admits some names of a pattern, and not all."""
-        return not self.admits(pattern) and any(fnmatchcase(glob, pattern) for glob in self.globs)
+        return not self.admits(pattern) and any(_fits_glob(glob, pattern) for glob in self.globs)
+
+
+def _fits_glob(text: str, glob: str) -> bool:
+    # Lists may be long, and a pattern is compiled at its first use.
+    if "*" not in glob:
+        return text == glob
+    if glob.startswith("*.") and "*" not in glob[1:]:
+        return text.endswith(glob[1:])
+    return fnmatchcase(text, glob)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from arcgateway.host_lists import HostList, Line, Ports, Unjudged, lines_of, read_ports
@@ -43,6 +44,11 @@ class _Acl:
     kind: str
     values: list[tuple[int, str]] = field(default_factory=list)
     unreadable: list[Unjudged] = field(default_factory=list)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """What a dstdomain admits, once all of the file is read."""
+        return [Line(number, value, _dstdomain(value)) for number, value in self.values]
 
 
 @dataclass(frozen=True)
@@ -156,9 +162,11 @@ class SquidRules:
                     self._include(at, name.strip('"'), folder, depth)
 
     def _include(self, number: int, name: str, folder: Path | None, depth: int) -> None:
-        paths = _paths(name, folder)
+        paths = self._found(number, name, folder)
         if depth >= _MAX_INCLUDES or not paths:
-            self._unjudged.append(Unjudged(number, f"include {name}", "the file is not here to be read"))
+            self._unjudged.append(
+                Unjudged(number, f"include {name}", "the file is not here to be read: put it beside the list")
+            )
         for path in paths[:64] if depth < _MAX_INCLUDES else ():
             text = _text(path)
             if text is None:
@@ -175,12 +183,19 @@ class SquidRules:
                 acl.values.append((number, word))
                 continue
             file = word.strip('"')
-            texts = [_text(path) for path in _paths(file, folder)]
+            texts = [_text(path) for path in self._found(number, file, folder)]
             if not texts or None in texts:
-                acl.unreadable.append(Unjudged(number, file, "the file is not here to be read"))
+                acl.unreadable.append(Unjudged(number, file, "the file is not here to be read: put it beside the list"))
             for text in texts:
                 lines = lines_of(text or "")
                 acl.values += [(number, item) for line in lines for item in line.partition("#")[0].split()]
+
+    def _found(self, number: int, name: str, folder: Path | None) -> list[Path]:
+        """The files of a name; where the proxy's own folder is not here, those beside the list."""
+        paths = _paths(name, folder)
+        if not paths and Path(name).is_absolute() and (paths := _paths(Path(name).name, folder)):
+            self._notes.append(f"line {number}: {paths[0]} is read in place of {name}")
+        return paths
 
     def _meets(self, rule: _Rule, host: str, port: int) -> bool | None:
         return _all(self._literal(name, rule.allow, host, port) for name in rule.acls)
@@ -212,11 +227,7 @@ class SquidRules:
 
     def _domains(self, acls: Iterable[_Acl], ports: Ports) -> list[Line]:
         return [
-            Line(number, value, globs, ports)
-            for acl in acls
-            if acl.kind == "dstdomain"
-            for number, value in acl.values
-            if (globs := _dstdomain(value))
+            replace(line, ports=ports) for acl in acls if acl.kind == "dstdomain" for line in acl.lines if line.globs
         ]
 
     def _doubtful(self, name: str, rule: _Rule) -> list[Unjudged]:
@@ -252,10 +263,9 @@ _WHY = {
 
 
 def _by_domain(acl: _Acl, host: str, port: int, allow: bool) -> bool | None:
-    lines = [Line(number, value, _dstdomain(value)) for number, value in acl.values]
-    if any(line.admits(host) for line in lines):
+    if any(line.admits(host) for line in acl.lines):
         return True
-    if acl.unreadable or (not allow and any(line.admits_part(host) for line in lines)):
+    if acl.unreadable or (not allow and any(line.admits_part(host) for line in acl.lines)):
         return None
     return False
 

@@ -243,6 +243,13 @@ def test_files_beside_it_are_read(tmp_path: Path) -> None:
     assert missing(squid("include conf.d/*.conf\nhttp_access deny all\n", folder=tmp_path)) == []
 
 
+def test_a_copy_beside_it_stands_for_a_file_of_the_proxys(tmp_path: Path) -> None:
+    (tmp_path / "arc.txt").write_text("\n".join(host.removeprefix("*") for host in NINE))
+    text = 'acl arc dstdomain "/etc/nowhere/arc.txt"\nhttp_access allow arc\nhttp_access deny all\n'
+    found = squid(text, folder=tmp_path)
+    assert missing(found) == [] and any("in place of /etc/nowhere/arc.txt" in note for note in found.notes)
+
+
 def test_a_list_that_no_rule_uses_and_a_star_are_told() -> None:
     found = squid(
         "acl arc dstdomain *.his.arc.azure.com\nacl other dstdomain x.com\nhttp_access allow arc\nhttp_access deny all"
