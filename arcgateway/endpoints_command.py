@@ -199,7 +199,7 @@ def _show(found: Difference, path: str, made: Allowlist) -> None:
     needed = len(made.of("required"))
     click.echo(
         f"{path} ({found.shape}): {needed - len(found.missing)} of {needed} needed names are open, "
-        f"{len(found.too_wide)} lines too wide, {len(found.superfluous)} superfluous"
+        f"too wide: {len(found.too_wide)}, superfluous: {len(found.superfluous)}"
     )
 
 
@@ -264,7 +264,13 @@ def _notes(made: Allowlist, given: dict[str, Any], *, shown_removable: bool, sho
     counts = endpoints.published_counts(made.edition)
     if made.gateway and counts and counts[0] != counts[1]:
         yield f"the page of this edition counts {counts[0]} names with a gateway, and names {counts[1]}"
-    kept = [f"{entry.endpoint.host}:{entry.endpoint.port}" for entry in made.of("kept")]
+    needed = [entry.endpoint.host for entry in made.of("required")]
+    # A pattern around names that are listed anyway is no news.
+    kept = [
+        f"{row.host}:{row.port}"
+        for row in (entry.endpoint for entry in made.of("kept"))
+        if not (row.host.startswith("*.") and any(endpoints.covers(row.host, host) for host in needed))
+    ]
     if kept and not shown_kept:
         yield f"needed before, and best left open though no list of what stays names it (see --all): {', '.join(kept)}"
     removable = made.of("removable")
