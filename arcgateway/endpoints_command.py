@@ -16,7 +16,7 @@ from arcgateway.options import EDITION, FAILED, GATEWAY, JSON, SCENARIO, VAULT, 
 
 if TYPE_CHECKING:
     from arcgateway.allowlist import Allowlist, Cluster
-    from arcgateway.allowlist_diff import Difference
+    from arcgateway.allowlist_diff import Difference, Shape
     from arcgateway.proxy import ProxyUrl
     from arcgateway.status import Reader
 
@@ -107,7 +107,7 @@ def command(arm: Callable[[], Reader]) -> click.Group:
     @_ASSOCIATED_AT
     @JSON
     @click.pass_context
-    def diff(context: click.Context, /, path: str, shape: str | None, as_json: bool, **given: Any) -> None:
+    def diff(context: click.Context, /, path: str, shape: Shape | None, as_json: bool, **given: Any) -> None:
         """Compare a proxy's list with what must be open: status 2 where something is missing."""
         before = context.obj or {}
         untold = {
@@ -148,16 +148,14 @@ def _form(given: dict[str, Any]) -> str:
     return str(named[0]) if named else "table"
 
 
-def _diff(path: str, shape: str | None, as_json: bool, given: dict[str, Any], arm: Callable[[], Reader]) -> None:
+def _diff(path: str, shape: Shape | None, as_json: bool, given: dict[str, Any], arm: Callable[[], Reader]) -> None:
     from arcgateway import allowlist_diff
 
     text = _read(path)
     made = _allowlist(given, arm)
     folder = None if path == "-" else Path(path).resolve().parent
     try:
-        told = allowlist_diff.shape_of(text, path)
-        form = next(one for one in allowlist_diff.SHAPES if one == (shape or told))
-        found = allowlist_diff.compare(text, form, made, folder)
+        found = allowlist_diff.compare(text, shape or allowlist_diff.shape_of(text, path), made, folder)
     except ValueError as error:
         raise Failure(f"{path} is no list of hosts", str(error)) from None
     if as_json:

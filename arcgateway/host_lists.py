@@ -213,11 +213,11 @@ def read_csv(text: str) -> HostList:
     else:
         names = _guessed([cells for _, cells in rows])
     for number, cells in rows:
-        host = _cell(cells, names.get("host"))
-        if _cell(cells, names.get("action")).lower() in _DENIALS:
+        host = " ".join(_cell(cells, column) for column in names["host"])
+        if _cell(cells, *names["action"]).lower() in _DENIALS:
             found.unjudged.append(Unjudged(number, host, "the line denies, and in which order lines count is not told"))
             continue
-        ports = read_ports(_cell(cells, names.get("port")))
+        ports = read_ports(_cell(cells, *names["port"]))
         for word in re.split(r"[\s,;|]+", host):
             if word:
                 _add(found, number, word, ports)
@@ -248,30 +248,22 @@ def _delimiter(text: str) -> str:
     return max(",;\t|", key=lambda mark: sum(mark in line for line in sample))
 
 
-def _header(cells: Sequence[str]) -> dict[str, int]:
+def _header(cells: Sequence[str]) -> dict[str, list[int]]:
     """Which column is which, by their names; empty where the first row is none of names."""
     plain = [re.sub(r"[^a-z]", "", cell.lower()) for cell in cells]
-    found: dict[str, int] = {}
-    for meaning, names in _COLUMNS.items():
-        # The list of names is in the order of their weight: `port` says more of it than `protocol`.
-        at = next((plain.index(name) for name in names if name in plain), None)
-        if at is not None:
-            found[meaning] = at
-    return found if "host" in found else {}
+    # The names are in the order of their weight: `port` says more of a port than `protocol`.
+    found = {meaning: [plain.index(name) for name in names if name in plain][:1] for meaning, names in _COLUMNS.items()}
+    return found if found["host"] else {}
 
 
-def _guessed(rows: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Which column is which, by what stands in most of its cells."""
+def _guessed(rows: Sequence[Sequence[str]]) -> dict[str, list[int]]:
+    """Which columns are which, by what stands in most of their cells: hosts may be in several."""
     width = max(map(len, rows))
-
-    def share(column: int, fits: str) -> float:
-        return sum(_fits(fits, _cell(row, column)) for row in rows) / len(rows)
-
-    found = {}
-    for meaning in ("host", "port", "action"):
-        best = max(range(width), key=lambda column: share(column, meaning))
-        if share(best, meaning) > 0.3:
-            found[meaning] = best
+    found: dict[str, list[int]] = {}
+    for meaning in _COLUMNS:
+        shares = [sum(_fits(meaning, _cell(row, column)) for row in rows) / len(rows) for column in range(width)]
+        likely = [column for column, share in enumerate(shares) if share > 0.3]
+        found[meaning] = likely if meaning == "host" else sorted(likely, key=lambda column: -shares[column])[:1]
     return found
 
 
@@ -291,5 +283,5 @@ def _is_host(word: str) -> bool:
     return True
 
 
-def _cell(cells: Sequence[str], column: int | None) -> str:
-    return cells[column] if column is not None and column < len(cells) else ""
+def _cell(cells: Sequence[str], *columns: int) -> str:
+    return next((cells[column] for column in columns if column < len(cells)), "")

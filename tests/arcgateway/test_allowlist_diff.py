@@ -187,6 +187,13 @@ def test_tables_with_and_without_a_header(text: str) -> None:
     assert missing(found) == [] and found.unjudged == []
 
 
+def test_a_table_of_names_in_several_columns() -> None:
+    pairs = zip([*NINE, "x.example.net"][::2], [*NINE, "x.example.net"][1::2], strict=True)
+    text = "\n".join(f"{one},{other}" for one, other in pairs)
+    found = compare(text, shape_of(text, "list.txt"), WANTED)
+    assert missing(found) == [] and [one.line.number for one in found.superfluous] == [5]
+
+
 def test_a_row_that_denies_admits_nothing_and_a_port_counts() -> None:
     rows = "\n".join(f"{host},{80 if host.startswith('mcr') else 443},allow" for host in NINE[:-1])
     found = compare(f"host,port,action\n{rows}\n{NINE[-1]},443,deny\n", "csv", WANTED)
