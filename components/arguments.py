@@ -1,7 +1,7 @@
 """What the components are given, made of the stack's configuration."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Union, cast
 
 import pulumi
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from arcgateway.ids import GatewayId
 
 from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedClusterArgs, GatewayAssociationArgs, subscription_of
+from .cluster import ConnectedCluster, ConnectedClusterArgs, GatewayAssociation, GatewayAssociationArgs, subscription_of
 from .component import derived
 from .gateway import ArcGateway, ArcGatewayArgs
 from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs
@@ -120,16 +120,24 @@ def cluster_args(
     return cast(ConnectedClusterArgs, args)
 
 
-def allowlist_args(settings: Settings, gateway: ArcGateway) -> EndpointAllowlistArgs:
+def allowlist_args(
+    settings: Settings, gateway: ArcGateway, clusters: Mapping[str, Union[ConnectedCluster, GatewayAssociation]]
+) -> EndpointAllowlistArgs:
     """Arguments of the allowlist of all the stack's clusters."""
     regions = _regions(settings.clusters.values())
     if not regions:
         regions = [settings.gateway.location if isinstance(settings.gateway, OwnGateway) else DEFAULT_REGION]
-    return {
-        "gateway_endpoint": gateway.endpoint,
-        "regions": regions,
-        "scenarios": list(settings.allowlist.scenarios),
-    }
+    times: dict[str, Any] = {}
+    for name, cluster in clusters.items():
+        # One whose region only Azure knows may use the names of any.
+        place = settings.clusters[name].location
+        for region in regions if place is None else [place]:
+            times.setdefault(region, []).append(cluster.endpoints_removable_at)
+    args = _passed_on(settings.allowlist, EndpointAllowlistArgs)
+    args |= {"gateway_endpoint": gateway.endpoint, "regions": regions}
+    if times:
+        args["endpoints_removable_at"] = times
+    return cast(EndpointAllowlistArgs, args)
 
 
 def _passed_on(model: BaseModel, arguments: Any) -> dict[str, Any]:
