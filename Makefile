@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure bench-policy check format schema policy-docs policy-bundle clean
+.PHONY: help toolchain azure-cli squid-openssl azapi up down shell status test test-long bench bench-azure bench-policy check format schema policy-docs policy-bundle clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 toolchain: ## Find, fetch or build pulumi, its plugins and the cluster's programs
 	@$(PYTHON) -m toolchain
 
-# Real clients of the local Azure. Where one cannot be had, the tests that it drives say so and are skipped.
+# Real clients of the local Azure, and a proxy that opens TLS. Where one cannot be had, its tests say so and are skipped.
 azure-cli: toolchain
 	-@$(PYTHON) -m toolchain --only azure-cli
+
+squid-openssl: toolchain
+	-@$(PYTHON) -m toolchain --only squid-openssl
 
 azapi: toolchain
 	-@$(PYTHON) -m toolchain --only tofu terraform-provider-azapi
@@ -29,10 +32,10 @@ shell: ## A shell in which pulumi, kubectl and az reach the sandbox
 status: ## What runs, and where
 	@$(VENV) -m sandbox status
 
-test: toolchain azure-cli check ## The suite of every day
+test: toolchain azure-cli squid-openssl check ## The suite of every day
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m "not long"
 
-test-long: toolchain azapi ## The rest: every direction, foreign clients, faults
+test-long: toolchain squid-openssl azapi ## The rest: every direction, foreign clients, faults
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m long
 
 bench: toolchain ## What preview and up of 100 clusters cost with the components, and without

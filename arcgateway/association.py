@@ -24,12 +24,12 @@ from arcgateway.connect_flags import (
     Way,
 )
 from arcgateway.driver_settings import DriverSettings
-from arcgateway.endpoints import SETTLING
 from arcgateway.errors import Failure
 from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId, same
 from arcgateway.kube import Agents, Release
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
+from arcgateway.times import SETTLING, rfc3339
 
 #: Agents have the Arc Proxy from this version on.
 OLDEST_AGENTS = (1, 21, 10)
@@ -376,11 +376,6 @@ def associated_at(seen: Seen) -> datetime | None:
     # Azure writes up to seven digits of a second's fraction.
     whole = str(text).partition(".")[0].removesuffix("Z")
     return datetime.fromisoformat(whole).replace(tzinfo=UTC)
-
-
-def rfc3339(when: datetime | None) -> str | None:
-    """A time in UTC, to the second, as the outputs have it."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
 
 
 def _refuse_other(cluster: ConnectedClusterId, agents: Agents) -> None:

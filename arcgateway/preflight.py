@@ -1,137 +1,55 @@
 """Probes each endpoint through the enterprise proxy, and says what is in the way.
 
-Every hop is tried for real: the proxy, its answer to CONNECT, the TLS handshake and the chain presented in it, and for
-the gateway's own name a CONNECT and a second TLS inside the first, as the Arc Proxy does it.
+Every hop is tried for real: the proxy, its answer to CONNECT, the TLS handshake and the chain presented in it, the
+upgrade to a websocket where one is needed, and for the gateway's own name a CONNECT and a second TLS inside the first,
+as the Arc Proxy does it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import math
+import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from arcgateway.endpoints import Endpoint
-from arcgateway.proxy import ProxySettings, ProxyUrl
-from arcgateway.trust import Roots, describe, roots, unknown_root, unverified, verified_chain
-from arcgateway.tunnel import Trouble, Tunnel
+from arcgateway.endpoints import Endpoint, listed
+from arcgateway.probe import SKEW, Probe, Way
+from arcgateway.proxy import ProxySettings
+from arcgateway.results import MENDS, Exemption, Finding, Report, Result, Verdict
+from arcgateway.trust import outdated, roots
 
-Verdict = Literal["pass", "warn", "fail"]
+__all__ = ["MENDS", "PARALLEL", "TIMEOUT", "Exemption", "Finding", "Report", "Result", "Verdict", "endpoint", "run"]
 
-#: Each endpoint's own limit in seconds. Two rounds of `PARALLEL` silent endpoints end within 15 s.
+#: Each endpoint's own limit in seconds.
 TIMEOUT = 7.0
 PARALLEL = 30
+#: What all endpoints may take together where no limit is given: more than 60 get less than `TIMEOUT` each.
+WHOLE = 14.0
 
-#: What is asked for inside the gateway's tunnel: the name that every agent asks for.
-INNER_HOST = "management.azure.com"
-
-MENDS = {
-    "ok": "",
-    "name-not-resolved": "check the name; where it is right, let the proxy (or this machine) resolve it",
-    "proxy-unreachable": "check the proxy's host and port, and that nothing on the way to it blocks them",
-    "proxy-auth-required": "put a user and password that the proxy accepts into its URL, percent-encoded; Arc knows "
-    "Basic authentication alone",
-    "proxy-certificate-invalid": "give the root of the proxy's own certificate (--proxy-cert), or use its http:// port",
-    "proxy-speaks-no-tls": "write the proxy's URL with http://: this port speaks no TLS",
-    "proxy-speaks-tls": "write the proxy's URL with https://: this port speaks TLS",
-    "not-http": "check the proxy's port: what answers there is no HTTP proxy",
-    "proxy-refused": "have the proxy allow CONNECT to this name and port",
-    "denied-by-proxy": "have the proxy allow CONNECT to this name and port",
-    "unreachable": "it could not be reached from there: check the firewall (behind the proxy, where there is one)",
-    "timed-out": "something on the way drops it silently: check the firewall, or give a longer --timeout",
-    "connection-reset": "something on the way cuts the connection: check inspection and filters of proxy and firewall",
-    "tls-failed": "something on the way speaks no proper TLS: exempt this name from inspection",
-    "tls-intercepted": "exempt this name from TLS inspection; that this machine trusts the signer does not help",
-    "certificate-invalid": "check the clock here and the certificate: its chain is known, but not its date or its name",
-    "gateway-refused": "exempt the gateway's name from inspection: a CONNECT must pass inside its TLS",
-}
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a probe of one endpoint found.
-
-    Attributes:
-        host: the name or pattern as listed.
-        port: TCP port.
-        verdict: `pass`, `warn` or `fail`.
-        cause: `ok`, or one of the keys of `MENDS`.
-        evidence: what was seen.
-        mend: what to do; empty where nothing is to be done.
-        milliseconds: how long the probe took.
-        probed: the name that was asked for; another than `host` for patterns.
-        genuine_root: whether a root of the customer's own, and no public one, vouched for it.
-    """
-
-    host: str
-    port: int
-    verdict: Verdict
-    cause: str
-    evidence: str
-    mend: str
-    milliseconds: int
-    probed: str
-    genuine_root: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """As in the command's JSON."""
-        return {
-            "host": self.host,
-            "port": self.port,
-            "verdict": self.verdict,
-            "cause": self.cause,
-            "evidence": self.evidence,
-            "mend": self.mend,
-            "milliseconds": self.milliseconds,
-            "probed": self.probed,
-            "genuineRoot": self.genuine_root,
-        }
-
-
-@dataclass(frozen=True)
-class Report:
-    """The verdict on all endpoints.
-
-    Attributes:
-        proxy: the proxy's URL without credentials, None for direct connections.
-        results: one for each endpoint, in their order.
-    """
-
-    proxy: str | None
-    results: tuple[Result, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of all."""
-        found = {result.verdict for result in self.results}
-        return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
-
-    def as_json(self) -> dict[str, Any]:
-        """As `arcgateway preflight --json` prints it."""
-        return {
-            "verdict": self.verdict,
-            "proxy": self.proxy,
-            "endpoints": [result.as_json() for result in self.results],
-        }
+#: How many endpoints are asked for the time where none of them issues tokens.
+_CLOCKS = 3
 
 
 def endpoint(host: str, port: int = 443) -> Endpoint:
-    """An endpoint of the caller's own, outside the published lists."""
+    """An endpoint by its name alone; where the published lists have it, with the protocol that they say."""
+    name = host.lower()
+    protocol, source = listed(name) or ("https", "")
     return Endpoint(
         host=host,
         port=port,
-        protocol="https",
+        protocol=protocol,
         purpose="given by name",
         scenario="always",
         edition="both",
         hop="agents",
         carried=False,
-        source="",
+        source=source,
         checked="",
         probe=host.replace("*.", "arcgateway-preflight.", 1),
-        gateway=host.lower().endswith(".gw.arc.azure.com"),
+        gateway=name.endswith(".gw.arc.azure.com"),
     )
 
 
@@ -140,9 +58,11 @@ def run(
     proxy: ProxySettings,
     genuine_roots: Iterable[str] = (),
     *,
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
     parallel: int = PARALLEL,
+    idle: float = 0,
     progress: Callable[[Result], None] | None = None,
+    now: Callable[[], float] = time.time,
 ) -> Report:
     """Probe all endpoints side by side.
 
@@ -150,16 +70,28 @@ def run(
         endpoints: what to probe.
         proxy: through which proxy each goes; its certificate is trusted for the proxy's own TLS, and for nothing else.
         genuine_roots: PEM texts of roots that count as the endpoints' own besides the public ones.
-        timeout: seconds for each endpoint.
+        timeout: seconds for each endpoint; by default `TIMEOUT`, or less where the whole would take over `WHOLE`.
         parallel: how many at a time.
+        idle: seconds of silence that each connection has to outlast besides.
         progress: told each result as it is there.
+        now: the clock here, in seconds since 1970.
 
     Raises:
         ValueError: a certificate cannot be read.
     """
-    trusted = roots(genuine_roots)
-    proxy_tls = roots([proxy.certificate, *genuine_roots] if proxy.certificate else genuine_roots).context
-    probe = _Probe(proxy, trusted, proxy_tls, timeout)
+    genuine = tuple(genuine_roots)
+    way = Way(
+        proxy=proxy,
+        trusted=roots(genuine),
+        genuine=genuine,
+        proxy_tls=roots([proxy.certificate, *genuine] if proxy.certificate else genuine).context,
+        timeout=timeout or min(TIMEOUT, WHOLE / max(1, math.ceil(len(endpoints) / parallel))),
+        idle=idle,
+        now=now,
+    )
+    probe = Probe(way)
+    clocks = {id(item) for item in _clocks(endpoints)}
+    findings = list(_outdated(proxy, genuine))
 
     async def all_of_them() -> list[Result]:
         # What asyncio reports besides our results is the same broken connections once more.
@@ -168,132 +100,65 @@ def run(
 
         async def one(item: Endpoint) -> Result:
             async with gate:
-                result = await probe.judge(item)
+                result = await probe.judge(item, clock=id(item) in clocks)
             if progress is not None:
                 progress(result)
             return result
 
-        return await asyncio.gather(*map(one, endpoints))
+        async def http() -> None:
+            if proxy.http is not None and proxy.https is not None and proxy.http != proxy.https:
+                findings.append(await probe.http_proxy(proxy.http))
+
+        results, _ = await asyncio.gather(asyncio.gather(*map(one, endpoints)), http())
+        return results
 
     results = _common_issuer(asyncio.run(all_of_them()))
+    findings += _clock(probe.offsets)
     shown = proxy.https or proxy.http
-    return Report(shown.redacted() if shown else None, tuple(results))
+    return Report(shown.redacted() if shown else None, tuple(results), tuple(findings))
 
 
-@dataclass(frozen=True)
-class _Seen:
-    evidence: str
-    genuine_root: bool
+def _clocks(endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """Whom to ask for the time: those who issue tokens, as it is their clock that counts; else a few others."""
+    plain = [item for item in endpoints if not (item.gateway or item.websocket)]
+    issuers = [item for item in plain if item.probe.startswith("login.") or ".login." in item.probe]
+    return issuers or plain[:_CLOCKS]
 
 
-class _Probe:
-    def __init__(self, proxy: ProxySettings, trusted: Roots, proxy_tls: ssl.SSLContext, timeout: float) -> None:
-        self._proxy = proxy
-        self._trusted = trusted
-        self._proxy_tls = proxy_tls
-        self._timeout = timeout
+def _outdated(proxy: ProxySettings, genuine: Iterable[str]) -> Iterator[Finding]:
+    given = [("the proxy's certificate", proxy.certificate)] if proxy.certificate else []
+    for what, text in [*given, *(("a genuine root", text) for text in genuine)]:
+        for one in outdated(text):
+            evidence = f"{what} is valid from {one.not_before:%Y-%m-%d} to {one.not_after:%Y-%m-%d}: {one}"
+            yield Finding("certificates", "warn", "root-outdated", evidence, MENDS["root-outdated"])
 
-    async def judge(self, item: Endpoint) -> Result:
-        started = time.monotonic()
-        genuine, stage = False, ["before the tunnel was open"]
-        try:
-            async with asyncio.timeout(self._timeout):
-                seen = await self._through(item, stage)
-            cause, evidence, genuine = "ok", seen.evidence, seen.genuine_root
-        except Trouble as trouble:
-            cause, evidence = trouble.cause, trouble.evidence
-        except TimeoutError:
-            cause, evidence = "timed-out", f"no answer within {self._timeout:g} s, {stage[-1]}"
-        verdict: Verdict = "pass" if cause == "ok" else "fail"
-        if cause == "name-not-resolved" and item.probe != item.host:
-            # The proxy let the pattern pass; that a name made up for it is unknown proves nothing against it.
-            verdict, evidence = "warn", f"{item.probe}, which stands for {item.host}, does not resolve; {evidence}"
-        return Result(
-            host=item.host,
-            port=item.port,
-            verdict=verdict,
-            cause=cause,
-            evidence=evidence,
-            mend=MENDS[cause],
-            milliseconds=round((time.monotonic() - started) * 1000),
-            probed=item.probe,
-            genuine_root=genuine,
-        )
 
-    async def _through(self, item: Endpoint, stage: list[str]) -> _Seen:
-        tunnel = await self._open(item)
-        stage.append("in the TLS handshake")
-        try:
-            seen = await self._handshake(tunnel, item.probe, lambda: self._presented(item))
-            if item.gateway:
-                stage.append("in the CONNECT inside the gateway's TLS")
-                return await self._inside(tunnel, item, seen)
-            return seen
-        finally:
-            tunnel.close()
-
-    async def _open(self, item: Endpoint) -> Tunnel:
-        proxy: ProxyUrl | None = self._proxy.route(item.probe, item.port)
-        if proxy is None:
-            return await Tunnel.direct(item.probe, item.port)
-        return await Tunnel.through(proxy, item.probe, item.port, self._proxy_tls)
-
-    async def _handshake(self, tunnel: Tunnel, host: str, presented: Callable[[], Any]) -> _Seen:
-        try:
-            connection = await tunnel.start_tls(host, self._trusted.context)
-        except ssl.SSLCertVerificationError as error:
-            leaf = await presented()
-            shown = f"; {describe(leaf)}" if leaf else ""
-            cause = "tls-intercepted" if unknown_root(error) else "certificate-invalid"
-            raise Trouble(cause, f"{host}: {error.verify_message}{shown}") from None
-        genuine = self._trusted.vouched(verified_chain(connection)) if self._trusted.genuine else False
-        issuer = (connection.getpeercert() or {}).get("issuer", ())
-        name = ", ".join(f"{key}={value}" for part in issuer for key, value in part)  # type: ignore[str-unpack]
-        counted = " (a genuine root counted)" if genuine else ""
-        return _Seen(f"{connection.version()}, issuer {name}{counted}", genuine)
-
-    async def _presented(self, item: Endpoint) -> bytes | None:
-        """The certificate that was presented, from a second connection, as a refused handshake shows none."""
-        try:
-            tunnel = await self._open(item)
-        except Trouble:
-            return None
-        try:
-            return (await tunnel.start_tls(item.probe, unverified())).getpeercert(binary_form=True)
-        except Trouble:
-            return None
-        finally:
-            tunnel.close()
-
-    async def _inside(self, tunnel: Tunnel, item: Endpoint, outer: _Seen) -> _Seen:
-        try:
-            answer = await tunnel.connect(INNER_HOST, 443)
-        except Trouble as trouble:
-            raise Trouble("gateway-refused", f"a CONNECT inside the TLS to {item.probe}: {trouble.evidence}") from None
-        if 400 <= answer.status < 500:
-            # Its TLS is unbroken and it has read the CONNECT; that it serves associated clusters only is its right.
-            return replace(outer, evidence=f"{outer.evidence}; answered {answer} to a CONNECT from here")
-        if not 200 <= answer.status < 300:
-            raise Trouble("gateway-refused", f"{item.probe} answered {answer} to a CONNECT inside its TLS")
-
-        async def nothing() -> None:
-            return None
-
-        inner = await self._handshake(tunnel, INNER_HOST, nothing)
-        return _Seen(
-            f"{outer.evidence}; inside it a CONNECT and TLS to {INNER_HOST}", outer.genuine_root or inner.genuine_root
-        )
+def _clock(offsets: Mapping[str, float]) -> Iterator[Finding]:
+    """What the endpoints' clocks say of the one here. Their median: one of them may be wrong too."""
+    if not offsets:
+        return
+    offset = statistics.median(offsets.values())
+    if abs(offset) > SKEW:
+        way = "behind" if offset > 0 else "ahead of"
+        evidence = f"the clock here is {abs(offset):.0f} s {way} that of {', '.join(sorted(offsets))}"
+        yield Finding("clock", "warn", "clock-skew", evidence, MENDS["clock-skew"])
 
 
 def _common_issuer(results: list[Result]) -> list[Result]:
     """Add to each interception how many unrelated names the same issuer signed, which no public authority does."""
-    issuers = [
-        result.evidence.partition("issuer ")[2].partition(", SHA-256")[0] if result.cause == "tls-intercepted" else ""
-        for result in results
-    ]
-    return [
-        replace(result, evidence=f"{result.evidence}; the same issuer signed {count} of {len(results)} names")
-        if issuer and (count := issuers.count(issuer)) > 1
-        else result
-        for result, issuer in zip(results, issuers, strict=True)
-    ]
+    signed: dict[str, list[str]] = defaultdict(list)
+    for result in results:
+        if result.cause == "tls-intercepted" and result.certificate:
+            signed[result.certificate["issuer"]].append(result.host)
+
+    def told(result: Result) -> Result:
+        issuer = result.certificate["issuer"] if result.certificate else ""
+        names = signed.get(issuer, [])
+        if result.cause != "tls-intercepted" or len(names) < 2:
+            return result
+        domains = sorted({".".join(name.split(".")[-2:]) for name in names})
+        of = f", of the domains {', '.join(domains)}" if len(domains) > 1 else ""
+        more = f"; the same issuer signed {len(names)} of {len(results)} names{of}"
+        return replace(result, evidence=result.evidence + more)
+
+    return list(map(told, results))

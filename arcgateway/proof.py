@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from arcgateway.driver_settings import DriverSettings
 from arcgateway.errors import Failure
 
+if TYPE_CHECKING:
+    from arcgateway.endpoints import Endpoint
+    from arcgateway.results import Finding, Report, Result
 
-def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: bool = True) -> dict[str, Any]:
+
+def prove(
+    settings: DriverSettings,
+    progress: Callable[[str], None],
+    *,
+    whole: bool = True,
+    place: str = "",
+    probe: Callable[[Sequence[Endpoint]], Report] | None = None,
+) -> dict[str, Any]:
     """See to a verdict on the network that is fresh in this update.
 
     Args:
@@ -17,6 +28,8 @@ def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: b
         progress: takes one line at a time.
         whole: with no gateway in the settings, probe all that a cluster without one needs; else only what clusters
             need with and without one, as a proxy is proved before it is known which it will serve.
+        place: where `probe` probes, in words.
+        probe: probes the endpoints from another place than this machine; such a verdict is nobody else's.
 
     Returns:
         What `probe` prints.
@@ -36,24 +49,39 @@ def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: b
         rows = endpoints.required(settings.gateway_endpoint, settings.location, settings.scenarios)
     else:
         rows = endpoints.common(settings.location, settings.scenarios)
-    report, fresh = verdicts.shared(
-        rows,
-        settings.proxy,
-        settings.genuine_roots,
-        lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
-    )
-    way = f"through {report.proxy}" if report.proxy else "directly"
+    if probe is not None:
+        report, fresh = probe(rows), True
+    else:
+        report, fresh = verdicts.shared(
+            rows,
+            settings.proxy,
+            settings.genuine_roots,
+            lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
+        )
+    report = report.excepting(settings.exceptions)
+    way = (f"through {report.proxy}" if report.proxy else "directly") + (f" from {place}" if place else "")
     for found in report.results if fresh else ():
-        if found.verdict != "pass":
-            progress(f"preflight: {found.host}:{found.port} {found.cause}: {found.evidence}")
+        if found.cause != "ok":
+            excepted = f" (excepted: {found.exception})" if found.exception else ""
+            progress(f"preflight: {found.host}:{found.port} {found.cause}: {found.evidence}{excepted}")
+    for finding in report.findings if fresh else ():
+        if finding.cause != "ok":
+            progress(f"preflight: {finding.subject}: {finding.evidence}; {finding.mend}")
     if any(found.genuine_root for found in report.results):
         progress("preflight: genuine roots of your own counted for some endpoints")
     progress(
         f"preflight {way}: {report.verdict} on {len(report.results)} endpoints"
         + ("" if fresh else " (probed earlier in this update)")
     )
-    bad = [found for found in report.results if found.verdict == "fail"]
-    if bad and settings.preflight == "require":
-        names = ", ".join(f"{found.host}:{found.port} ({found.cause})" for found in bad)
-        raise Failure(f"preflight {way} failed before anything was changed: {names}", bad[0].mend)
+    if report.verdict == "fail" and settings.preflight == "require":
+        names, mend = _failures(report)
+        raise Failure(f"preflight {way} failed before anything was changed: {names}", mend)
     return {**summary, "verdict": report.verdict, "endpoints": len(report.results)}
+
+
+def _failures(report: Report) -> tuple[str, str]:
+    """What has failed, in one line, and the mend of the first."""
+    endpoints = [(f"{one.host}:{one.port}", one) for one in report.results if one.verdict == "fail"]
+    findings = [(one.subject, one) for one in report.findings if one.verdict == "fail"]
+    bad: list[tuple[str, Result | Finding]] = [*endpoints, *findings]
+    return ", ".join(f"{name} ({one.cause})" for name, one in bad), bad[0][1].mend

@@ -86,7 +86,9 @@ class ProxyUrl:
         scheme, separator, _ = text.partition("://")
         if not separator:
             raise ProxyUrlError(
-                Fault.NO_SCHEME, "the proxy URL has no scheme: write http://HOST:PORT (https:// only if it speaks TLS)"
+                Fault.NO_SCHEME,
+                "the proxy URL has no scheme: write http://HOST:PORT, as curl, Go and Python take it, or https:// for "
+                "a proxy that speaks TLS",
             )
         if scheme.lower() not in ("http", "https"):
             raise ProxyUrlError(
@@ -109,8 +111,8 @@ class ProxyUrl:
         if port is None or port == 0:
             raise ProxyUrlError(
                 Fault.NO_PORT,
-                f"the proxy URL for {host or 'no host'} has no port: clients differ in what they then "
-                "take, so write it out, for example http://HOST:3128",
+                f"the proxy URL for {host or 'no host'} has no port: curl takes 1080, Go and Python 80 or "
+                "443, so write it out, for example http://HOST:3128",
             )
         return cls(scheme.lower(), _valid_host(host), port, *_credentials(parts.netloc))
 
@@ -190,14 +192,19 @@ class ProxySettings:
 
 
 def of_environment(env: Mapping[str, str]) -> ProxySettings:
-    """The proxies that this machine's own traffic takes; none where the variables hold no usable URL."""
+    """The proxies that this machine's own traffic takes; none where the variables hold no usable URL.
+
+    `no_proxy` goes before `NO_PROXY`, as for curl and Python; Go has it the other way round.
+    """
     urls: list[ProxyUrl | None] = []
     for name in ("HTTPS_PROXY", "HTTP_PROXY"):
         try:
             urls.append(ProxyUrl.parse(env.get(name) or env.get(name.lower()) or ""))
         except ValueError:
             urls.append(None)
-    return ProxySettings(https=urls[0], http=urls[1], skip=tuple(split(env.get("NO_PROXY") or "")))
+    return ProxySettings(
+        https=urls[0], http=urls[1], skip=tuple(split(env.get("no_proxy") or env.get("NO_PROXY") or ""))
+    )
 
 
 def split(text: str) -> list[str]:
@@ -243,7 +250,8 @@ def no_proxy(entries: Iterable[str]) -> str:
 
 
 def bypasses(host: str, port: int, entries: Iterable[str]) -> bool:
-    """Whether a request to this host goes round the proxy: exact names, suffixes, addresses, ranges, `HOST:PORT`."""
+    """Whether a request to this host goes round the proxy: exact names, suffixes, addresses, ranges, `HOST:PORT`,
+    and all of them for a `*`."""
     host = host.lower().rstrip(".").strip("[]")
     address = _address(host)
     for entry in entries:
@@ -253,14 +261,24 @@ def bypasses(host: str, port: int, entries: Iterable[str]) -> bool:
             if address is not None and address in network:
                 return True
             continue
-        name, colon, wanted = entry.rpartition(":")
-        if colon and wanted.isdigit() and "]" not in wanted and (name.count(":") == 0 or name.endswith("]")):
-            if int(wanted) != port:
+        if entry == "*":
+            return True
+        single = host_and_port(entry)
+        if single is not None:
+            if single[1] != port:
                 continue
-            entry = name.strip("[]")
+            entry = single[0]
         if host == entry.lstrip(".") or (address is None and host.endswith("." + entry.lstrip("."))):
             return True
     return False
+
+
+def host_and_port(entry: str) -> tuple[str, int] | None:
+    """The host and port of an entry that names both; an IPv6 address is in brackets there and none here."""
+    name, colon, port = entry.rpartition(":")
+    if not colon or not port.isdigit() or not (":" not in name or name.endswith("]")):
+        return None
+    return name.strip("[]"), int(port)
 
 
 def _valid_host(host: str) -> str:

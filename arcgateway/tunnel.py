@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from arcgateway.answers import Answer, Trouble, parsed, refusal
+from arcgateway.hops import Hops
 from arcgateway.proxy import ProxyUrl
-from arcgateway.trust import unverified
+from arcgateway.resolver import Addresses, Resolver, Streams, connect
+from arcgateway.trust import presented_chain, unverified
 
 T = TypeVar("T")
 
 _LARGEST_HEAD = 32_768
 _CHUNK = 16_384
 
-
-class Trouble(Exception):
-    """A hop failed.
-
-    Attributes:
-        cause: its name in the results, for example `denied-by-proxy`.
-        evidence: what was seen.
-        answered: whether the other side spoke the protocol that was expected of it, or another plain one.
-    """
-
-    def __init__(self, cause: str, evidence: str, *, answered: bool = True) -> None:
-        super().__init__(f"{cause}: {evidence}")
-        self.cause = cause
-        self.evidence = evidence
-        self.answered = answered
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The head of an HTTP answer; header names in lower case."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.reason}".strip()
+#: Seconds that an endpoint gets to answer what is asked besides: no verdict hangs on it.
+GRACE = 0.5
 
 
 class Tunnel:
@@ -53,61 +30,98 @@ class Tunnel:
     of a second layer fails, and that is what there is to be seen.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, streams: Streams) -> None:
+        self._reader, self._writer = streams
         self._layers: list[_Layer] = []
+        self._rest = b""
+        #: What the proxy itself presented, where it speaks TLS, as DER.
+        self.proxy_chain: list[bytes] = []
 
     @classmethod
-    async def direct(cls, host: str, port: int) -> Tunnel:
+    async def direct(cls, host: str, port: int, resolver: Resolver, hops: Hops) -> Tunnel:
         """A TCP connection to the endpoint itself."""
+        with hops.timed("resolve"):
+            try:
+                addresses = await resolver.addresses(host, port)
+            except socket.gaierror as error:
+                raise Trouble("name-not-resolved", f"{host}: {error.strerror}") from None
         try:
-            return cls(*await asyncio.open_connection(host, port))
-        except socket.gaierror as error:
-            raise Trouble("name-not-resolved", f"{host}: {error.strerror}") from None
+            return await cls._to(addresses, hops)
         except OSError as error:
             raise Trouble("unreachable", f"{host}:{port}: {error.strerror or error}") from None
 
     @classmethod
-    async def through(cls, proxy: ProxyUrl, host: str, port: int, proxy_tls: ssl.SSLContext) -> Tunnel:
+    async def through(
+        cls, proxy: ProxyUrl, host: str, port: int, proxy_tls: ssl.SSLContext, resolver: Resolver, hops: Hops
+    ) -> Tunnel:
         """A CONNECT through the proxy; `proxy_tls` is for one that speaks TLS itself."""
-        tunnel = await cls._to(proxy)
+        tunnel = await cls.to_proxy(proxy, proxy_tls, resolver, hops)
         try:
-            if proxy.scheme == "https":
-                await tunnel._tls_to(proxy, proxy_tls)
-            answer = await tunnel._connect_through(proxy, host, port)
+            with hops.timed("tunnel"):
+                answer = await tunnel._connect_through(proxy, host, port, resolver)
         except BaseException:
             tunnel.close()
             raise
         if not 200 <= answer.status < 300:
             tunnel.close()
-            raise Trouble(_refusal(answer), _shown(answer))
+            raise refusal(answer, proxy)
         return tunnel
 
     @classmethod
-    async def _to(cls, proxy: ProxyUrl) -> Tunnel:
+    async def to_proxy(cls, proxy: ProxyUrl, proxy_tls: ssl.SSLContext, resolver: Resolver, hops: Hops) -> Tunnel:
+        """A connection to the proxy, which is asked for nothing yet."""
+        with hops.timed("resolve"):
+            try:
+                addresses = await resolver.addresses(proxy.host, proxy.port)
+            except socket.gaierror as error:
+                raise Trouble(
+                    "proxy-unreachable", f"the name {proxy.host} does not resolve ({error.strerror})"
+                ) from None
         try:
-            return cls(*await asyncio.open_connection(proxy.host, proxy.port))
-        except socket.gaierror as error:
-            raise Trouble("proxy-unreachable", f"the name {proxy.host} does not resolve ({error.strerror})") from None
+            tunnel = await cls._to(addresses, hops)
         except OSError as error:
             raise Trouble("proxy-unreachable", f"{proxy.authority}: {error.strerror or error}") from None
+        try:
+            if proxy.scheme == "https":
+                with hops.timed("proxyTls"):
+                    await tunnel._tls_to(proxy, proxy_tls)
+        except BaseException:
+            tunnel.close()
+            raise
+        return tunnel
+
+    @classmethod
+    async def _to(cls, addresses: Addresses, hops: Hops) -> Tunnel:
+        with hops.timed("connect"):
+            return cls(await connect(addresses))
 
     async def _tls_to(self, proxy: ProxyUrl, context: ssl.SSLContext) -> None:
         try:
-            await self.start_tls(proxy.host, context)
+            self.proxy_chain = presented_chain(await self.start_tls(proxy.host, context))
         except ssl.SSLCertVerificationError as error:
             raise Trouble("proxy-certificate-invalid", f"{proxy.authority}: {error.verify_message}") from None
         except Trouble as trouble:
             raise Trouble("proxy-speaks-no-tls", f"{proxy.authority}: {trouble.evidence}") from None
 
-    async def _connect_through(self, proxy: ProxyUrl, host: str, port: int) -> Answer:
+    async def _connect_through(self, proxy: ProxyUrl, host: str, port: int, resolver: Resolver) -> Answer:
         try:
-            return await self.connect(host, port, proxy.authorization)
+            answer = await self.connect(host, port, proxy.authorization)
         except Trouble as trouble:
-            wrong_way = proxy.scheme == "http" and not trouble.answered and await _speaks_tls(proxy)
-            cause = "proxy-speaks-tls" if wrong_way else trouble.cause
-            raise Trouble(cause, f"{proxy.authority}: {trouble.evidence}") from None
+            await self.wrong_way(proxy, trouble, resolver)
+            raise Trouble(trouble.cause, f"{proxy.authority}: {trouble.evidence}") from None
+        if answer.status == 400:
+            await self.wrong_way(proxy, refusal(answer, proxy), resolver)
+        return answer
+
+    async def wrong_way(self, proxy: ProxyUrl, trouble: Trouble, resolver: Resolver) -> None:
+        """Say so where a plain request was sent to a port that speaks TLS: it is answered with none, or with a 400.
+
+        Raises:
+            Trouble: `proxy-speaks-tls`.
+        """
+        unanswered = not trouble.answered or trouble.cause == "proxy-refused"
+        if proxy.scheme == "http" and unanswered and await _speaks_tls(proxy, resolver):
+            raise Trouble("proxy-speaks-tls", f"{proxy.authority}: {trouble.evidence}") from None
 
     async def connect(self, host: str, port: int, authorization: str | None = None) -> Answer:
         """Ask for a tunnel to a further host and return the answer's head."""
@@ -115,20 +129,51 @@ class Tunnel:
         head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: arc-gateway-preflight\r\n"
         if authorization:
             head += f"Proxy-Authorization: {authorization}\r\n"
+        return await self.ask(head.encode() + b"\r\n", "CONNECT")
+
+    async def ask(self, request: bytes, name: str) -> Answer:
+        """Send an HTTP request and return the answer's head; what comes after it is left to be read.
+
+        Args:
+            request: the request.
+            name: what it is called when it fails.
+
+        Raises:
+            Trouble: `connection-reset` or `not-http`.
+        """
         received = b""
         try:
-            await self._write(len(self._layers), head.encode() + b"\r\n")
+            await self.write(request)
             while b"\r\n\r\n" not in received and len(received) < _LARGEST_HEAD:
-                chunk = await self._read(len(self._layers))
+                chunk = await self.read()
                 if not chunk:
                     raise ConnectionResetError("closed")
                 received += chunk
         except (OSError, ssl.SSLError) as error:
             said = received[:80].decode("latin-1").strip()
-            detail = f"{error or type(error).__name__} during CONNECT" + (f" after {said!r}" if said else "")
-            plain = bool(said) and said.isascii()
-            raise Trouble("connection-reset", detail, answered=plain) from None
-        return _parsed(received)
+            # A TLS alert is ASCII too; what is meant for readers begins with a character that can be seen.
+            plain = said.isascii() and said[:1].isprintable() and bool(said)
+            detail = f"{error or type(error).__name__} during {name}" + (f" after {said!r}" if said else "")
+            cause = "not-http" if plain and not said.startswith("HTTP/") else "connection-reset"
+            raise Trouble(cause, detail, answered=plain) from None
+        head, _, self._rest = received.partition(b"\r\n\r\n")
+        return parsed(head)
+
+    async def read(self) -> bytes:
+        """What comes next; nothing where the other side has closed in the way that its protocol has for it.
+
+        Raises:
+            OSError: the connection is cut. Under TLS that is also an end without TLS's own farewell.
+        """
+        return await self._read(len(self._layers))
+
+    async def write(self, data: bytes) -> None:
+        """Send.
+
+        Raises:
+            OSError: the connection is cut.
+        """
+        await self._write(len(self._layers), data)
 
     async def start_tls(self, host: str, context: ssl.SSLContext) -> ssl.SSLObject:
         """Speak TLS to the endpoint from now on.
@@ -155,6 +200,9 @@ class Tunnel:
         self._writer.transport.abort()
 
     async def _read(self, depth: int) -> bytes:
+        if self._rest and depth == len(self._layers):
+            rest, self._rest = self._rest, b""
+            return rest
         if depth == 0:
             return await self._reader.read(_CHUNK)
         layer = self._layers[depth - 1]
@@ -208,43 +256,15 @@ class _Layer:
         return cls(context.wrap_bio(incoming, outgoing, server_hostname=host), incoming, outgoing)
 
 
-async def _speaks_tls(proxy: ProxyUrl) -> bool:
+async def _speaks_tls(proxy: ProxyUrl, resolver: Resolver) -> bool:
     try:
-        _, writer = await asyncio.open_connection(proxy.host, proxy.port, ssl=unverified())
+        tunnel = Tunnel(await connect(await resolver.addresses(proxy.host, proxy.port)))
     except OSError:
         return False
-    writer.transport.abort()
+    try:
+        await tunnel.start_tls(proxy.host, unverified())
+    except Trouble:
+        return False
+    finally:
+        tunnel.close()
     return True
-
-
-def _parsed(head: bytes) -> Answer:
-    lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = lines[0].partition(" ")
-    status, _, reason = rest.partition(" ")
-    if not version.startswith("HTTP/") or not status.isdigit():
-        raise Trouble("not-http", f"answered {lines[0][:80]!r}")
-    pairs = (line.split(":", 1) for line in lines[1:] if ":" in line)
-    return Answer(int(status), reason, {name.strip().lower(): value.strip() for name, value in pairs})
-
-
-def _refusal(answer: Answer) -> str:
-    squid = answer.headers.get("x-squid-error", "")
-    if answer.status == 407:
-        return "proxy-auth-required"
-    if answer.status in (401, 403, 451):
-        return "denied-by-proxy"
-    if squid.startswith("ERR_DNS_FAIL"):
-        return "name-not-resolved"
-    if answer.status == 504:
-        return "timed-out"
-    if answer.status in (500, 502, 503):
-        return "unreachable"
-    return "proxy-refused"
-
-
-def _shown(answer: Answer) -> str:
-    details = [f"the proxy answered {answer}"]
-    for name in ("proxy-authenticate", "x-squid-error", "server", "via"):
-        if name in answer.headers:
-            details.append(f"{name}: {answer.headers[name][:120]}")
-    return "; ".join(details)

@@ -19,8 +19,8 @@ from pathlib import Path
 from arcgateway.endpoints import Endpoint
 from arcgateway.lifeline import ancestors
 from arcgateway.platforms import HERE
-from arcgateway.preflight import Report, Result
 from arcgateway.proxy import ProxySettings
+from arcgateway.results import Finding, Report, Result
 
 #: A long update probes again after this many seconds.
 LIFETIME = 900.0
@@ -78,7 +78,8 @@ def _key(update: str, endpoints: Iterable[Endpoint], proxy: ProxySettings, genui
         (item.probe, item.port, route.url if (route := proxy.route(item.probe, item.port)) else "")
         for item in endpoints
     )
-    about = [update, routes, proxy.certificate, sorted(genuine_roots)]
+    http = proxy.http.url if proxy.http else ""
+    about = [update, routes, http, proxy.certificate, sorted(genuine_roots)]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
 
@@ -100,14 +101,23 @@ def _read(path: Path, lifetime: float) -> Report | None:
         if not 0 <= time.time() - path.stat().st_mtime <= lifetime:
             return None
         stored = json.loads(path.read_text())
-        return Report(stored["proxy"], tuple(Result(**result) for result in stored["results"]))
+        return Report(
+            stored["proxy"],
+            tuple(Result(**result) for result in stored["results"]),
+            tuple(Finding(**finding) for finding in stored["findings"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _write(path: Path, report: Report) -> None:
     aside = path.with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps({"proxy": report.proxy, "results": [vars(result) for result in report.results]}))
+    stored = {
+        "proxy": report.proxy,
+        "results": [vars(result) for result in report.results],
+        "findings": [vars(finding) for finding in report.findings],
+    }
+    aside.write_text(json.dumps(stored))
     aside.replace(path)
 
 

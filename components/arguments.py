@@ -1,7 +1,7 @@
 """What the components are given, made of the stack's configuration."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Union, cast
 
 import pulumi
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from arcgateway.ids import GatewayId
 
 from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedClusterArgs, GatewayAssociationArgs, subscription_of
+from .cluster import ConnectedCluster, ConnectedClusterArgs, GatewayAssociation, GatewayAssociationArgs, subscription_of
 from .component import derived
 from .gateway import ArcGateway, ArcGatewayArgs
 from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs
@@ -80,13 +80,12 @@ def proxy_args(settings: Settings, name: str) -> ProxySettingsArgs:
     for url in {"https_url", "http_url"} & set(args):
         if settings.is_secret("proxies"):
             args[url] = pulumi.Output.secret(args[url])
-    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
+    args["scenarios"] = list(settings.allowlist.scenarios)
     if isinstance(settings.gateway, OwnGateway):
         args["region"] = settings.gateway.location
     elif regions := _regions(cluster for cluster in settings.clusters.values() if cluster.proxy == name):
         args["region"] = regions[0]
-    if settings.preflight.genuine_roots:
-        args["genuine_roots"] = _roots(settings)
+    args |= _preflight(settings)
     return cast(ProxySettingsArgs, args)
 
 
@@ -100,7 +99,12 @@ def cluster_args(
         args["cluster_name"] = cluster.name or name
         args["resource_group_name"] = cluster.resource_group
         args.setdefault("subscription_id", derived(gateway.id, subscription_of))
-    args |= {"preflight": settings.preflight.mode, "scenarios": list(settings.allowlist.scenarios)}
+    args["scenarios"] = list(settings.allowlist.scenarios)
+    if settings.preflight.in_cluster and settings.preflight.mode != "off":
+        args["preflight_in_cluster"] = True
+        for name in ("image", "namespace"):
+            if (value := getattr(settings.preflight, name)) is not None:
+                args[f"preflight_{name}"] = value
     if settings.drift is not None:
         args["drift"] = settings.drift
     if cluster.gateway:
@@ -112,21 +116,28 @@ def cluster_args(
             args["proxy_certificate"] = proxy.certificate
     if cluster.configuration_protected_settings is not None:
         args["configuration_protected_settings"] = pulumi.Output.secret(cluster.configuration_protected_settings)
-    if settings.preflight.genuine_roots:
-        args["genuine_roots"] = _roots(settings)
+    args |= _preflight(settings)
     return cast(ConnectedClusterArgs, args)
 
 
-def allowlist_args(settings: Settings, gateway: ArcGateway) -> EndpointAllowlistArgs:
+def allowlist_args(
+    settings: Settings, gateway: ArcGateway, clusters: Mapping[str, Union[ConnectedCluster, GatewayAssociation]]
+) -> EndpointAllowlistArgs:
     """Arguments of the allowlist of all the stack's clusters."""
     regions = _regions(settings.clusters.values())
     if not regions:
         regions = [settings.gateway.location if isinstance(settings.gateway, OwnGateway) else DEFAULT_REGION]
-    return {
-        "gateway_endpoint": gateway.endpoint,
-        "regions": regions,
-        "scenarios": list(settings.allowlist.scenarios),
-    }
+    times: dict[str, Any] = {}
+    for name, cluster in clusters.items():
+        # One whose region only Azure knows may use the names of any.
+        place = settings.clusters[name].location
+        for region in regions if place is None else [place]:
+            times.setdefault(region, []).append(cluster.endpoints_removable_at)
+    args = _passed_on(settings.allowlist, EndpointAllowlistArgs)
+    args |= {"gateway_endpoint": gateway.endpoint, "regions": regions}
+    if times:
+        args["endpoints_removable_at"] = times
+    return cast(EndpointAllowlistArgs, args)
 
 
 def _passed_on(model: BaseModel, arguments: Any) -> dict[str, Any]:
@@ -140,5 +151,12 @@ def _regions(clusters: Any) -> list[str]:
     return sorted({cluster.location for cluster in clusters if cluster.location is not None})
 
 
-def _roots(settings: Settings) -> str:
-    return "\n".join(root.strip() for root in settings.preflight.genuine_roots) + "\n"
+def _preflight(settings: Settings) -> dict[str, Any]:
+    """The arguments about the preflight, which proxies and clusters have alike."""
+    wanted = settings.preflight
+    args: dict[str, Any] = {"preflight": wanted.mode}
+    if wanted.exceptions:
+        args["preflight_exceptions"] = {host: dict(one) for host, one in wanted.exceptions.items()}
+    if wanted.genuine_roots:
+        args["genuine_roots"] = "\n".join(root.strip() for root in wanted.genuine_roots) + "\n"
+    return args

@@ -11,7 +11,7 @@ from . import drift
 from .component import ArgumentError, derived
 from .driver import Driven, Report, Verbs, drive, reported
 from .egress import egress_policy
-from .proxy import joined, with_credentials_secret
+from .proxy import as_json, joined, with_credentials_secret
 
 #: Options of what belongs to a paused cluster: whatever its settings say by now, it stays, even when it is removed.
 PAUSED: dict[str, Any] = {"ignore_changes": ["*"], "retain_on_delete": True}
@@ -36,6 +36,16 @@ class _ClusterArgs(TypedDict):
     """PEM text of the root that signed the proxy's own certificate."""
     preflight: NotRequired[str]
     """`require` (the default), `warn` or `off`: what an endpoint that is closed or intercepted does to a change."""
+    preflight_exceptions: NotRequired[pulumi.Input[dict[str, pulumi.Input[dict[str, pulumi.Input[str]]]]]]
+    """Endpoints that are let off, by host name or pattern with a leading `*.`: each with its `reason`, and `counts`,
+    which is `warn` (the default) or `ignore`."""
+    preflight_in_cluster: NotRequired[bool]
+    """Whether a pod of the cluster looks at the endpoints too, once before the first change, by the agents' own way
+    out; false by default. Its Job is removed after."""
+    preflight_image: NotRequired[pulumi.Input[str]]
+    """Image of that pod: any with Python 3.11 or later; Azure Linux's Python from mcr.microsoft.com when not given."""
+    preflight_namespace: NotRequired[pulumi.Input[str]]
+    """Namespace of that pod; `azure-arc` where there is one, or else `default`, when not given."""
     genuine_roots: NotRequired[pulumi.Input[str]]
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
     scenarios: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
@@ -125,10 +135,6 @@ def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _as_json(value: pulumi.Input[Any]) -> pulumi.Input[str]:
-    return pulumi.Output.json_dumps(value, sort_keys=True)
-
-
 #: The driver's variable for each argument, and how the value is written there.
 _VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulumi.Input[str]]]]] = {
     "location": ("ARC_LOCATION", _as_it_is),
@@ -139,7 +145,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulum
     "proxy_http": ("ARC_PROXY_HTTP", _as_it_is),
     "proxy_skip_range": ("ARC_PROXY_SKIP_RANGE", joined),
     "proxy_certificate": ("ARC_PROXY_CERTIFICATE", _as_it_is),
-    "tags": ("ARC_TAGS", _as_json),
+    "tags": ("ARC_TAGS", as_json),
     "distribution": ("ARC_DISTRIBUTION", _as_it_is),
     "distribution_version": ("ARC_DISTRIBUTION_VERSION", _as_it_is),
     "infrastructure": ("ARC_INFRASTRUCTURE", _as_it_is),
@@ -151,10 +157,14 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulum
     "enable_oidc_issuer": ("ARC_ENABLE_OIDC_ISSUER", _as_word),
     "self_hosted_issuer": ("ARC_SELF_HOSTED_ISSUER", _as_it_is),
     "enable_workload_identity": ("ARC_ENABLE_WORKLOAD_IDENTITY", _as_word),
-    "configuration_settings": ("ARC_CONFIGURATION_SETTINGS", _as_json),
-    "configuration_protected_settings": ("ARC_CONFIGURATION_PROTECTED_SETTINGS", _as_json),
+    "configuration_settings": ("ARC_CONFIGURATION_SETTINGS", as_json),
+    "configuration_protected_settings": ("ARC_CONFIGURATION_PROTECTED_SETTINGS", as_json),
     "enable_private_link": ("ARC_ENABLE_PRIVATE_LINK", _as_word),
     "private_link_scope_id": ("ARC_PRIVATE_LINK_SCOPE_ID", _as_it_is),
+    "preflight_exceptions": ("ARC_PREFLIGHT_EXCEPTIONS", as_json),
+    "preflight_in_cluster": ("ARC_PREFLIGHT_IN_CLUSTER", _as_word),
+    "preflight_image": ("ARC_PREFLIGHT_IMAGE", _as_it_is),
+    "preflight_namespace": ("ARC_PREFLIGHT_NAMESPACE", _as_it_is),
     "genuine_roots": ("ARC_GENUINE_ROOTS", _as_it_is),
     "scenarios": ("ARC_SCENARIOS", joined),
     "on_unreachable": ("ARC_ON_UNREACHABLE", _as_it_is),

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, Optional, TypedDict
 import pulumi
 
 from arcgateway import proxy as rules
-from arcgateway.trust import certificates
+from arcgateway.trust import certificates, read_certificate_file
 
 from .component import ArgumentError, Component, derived
 from .driver import Report, Verbs, drive
@@ -38,6 +38,9 @@ class ProxySettingsArgs(TypedDict):
     """Whether the proxy opens and re-signs TLS. Said plainly so that the policy pack can refuse it."""
     preflight: NotRequired[str]
     """`require` (the default) stops at an endpoint that is closed or intercepted, `warn` says so, `off` looks not."""
+    preflight_exceptions: NotRequired[pulumi.Input[dict[str, pulumi.Input[dict[str, pulumi.Input[str]]]]]]
+    """Endpoints that are let off, by host name or pattern with a leading `*.`: each with its `reason`, and `counts`,
+    which is `warn` (the default) or `ignore`."""
     genuine_roots: NotRequired[pulumi.Input[str]]
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
     region: NotRequired[pulumi.Input[str]]
@@ -79,6 +82,7 @@ class ProxySettings(Component):
                 "ARC_LOCATION": args.get("region", DEFAULT_REGION),
                 "ARC_SCENARIOS": joined(args.get("scenarios")),
                 "ARC_PREFLIGHT": mode,
+                "ARC_PREFLIGHT_EXCEPTIONS": as_json(args.get("preflight_exceptions")),
                 "ARC_GENUINE_ROOTS": args.get("genuine_roots"),
             }
             given = {variable: value for variable, value in environment.items() if value is not None}
@@ -151,21 +155,17 @@ def pem(value: str) -> str:
     if _PEM_MARK in value:
         certificates(value)
         return value
-    try:
-        text = Path(value).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text"
-        raise ValueError(f"is no PEM text, and no file that can be read ({reason}: {value[:80]})") from None
-    try:
-        certificates(text)
-    except ValueError as error:
-        raise ValueError(f"file {value}: {error}") from None
-    return text
+    return read_certificate_file(Path(value))
 
 
 def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Input[str]]:
     """A list as the driver takes it: comma separated; None where there is none."""
     return None if values is None else derived(values, ",".join)
+
+
+def as_json(value: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Input[str]]:
+    """A value as the driver takes it: JSON; None where there is none."""
+    return None if value is None else pulumi.Output.json_dumps(value, sort_keys=True)
 
 
 def _environment(https_url: str, http_url: str, skip_range: list[str]) -> dict[str, str]:

@@ -39,10 +39,9 @@ UNPRIVILEGED = ("proxy", "squid", "nobody")
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
 
 # Paths are relative to squid's folder, its working directory, which another user can use where he cannot reach it.
-CONFIGURATION = """\
+ROADS = """\
 http_port 127.0.0.1:{port}
 visible_hostname sandbox-proxy
-{user}
 # the one way out; a refusal of the router's is no reason to think it dead
 cache_peer 127.0.0.1 parent {router} 0 no-query no-digest default connect-fail-limit=1000000000
 never_direct allow all
@@ -56,6 +55,11 @@ http_access allow all
 acl readiness dstdomain -n {readiness}
 acl asked has request
 access_log stdio:access.log squid asked !readiness
+hosts_file none
+"""
+
+SURROUNDINGS = """\
+{user}
 cache_log cache.log
 cache_store_log none
 logfile_rotate 0
@@ -70,9 +74,8 @@ client_db off
 max_filedescriptors 2048
 shutdown_lifetime 0 seconds
 
-# nothing outside this machine is asked, and no helper is started
+# nothing outside this machine is asked
 dns_nameservers 127.0.0.1
-hosts_file none
 pinger_enable off
 unlinkd_program {no_helper}
 mime_table mime.conf
@@ -160,7 +163,20 @@ def instance_name(home: Home) -> str:
 
 
 def prepare_squid(home: Home, program: Path) -> None:
-    """Write squid's folder, and take away what a killed one has left: itself, its pid file and shared memory."""
+    """Write the folder of the sandbox's own squid."""
+    write_squid(
+        home, program, ROADS.format(port=home.port("proxy"), router=home.port("router"), readiness=READINESS_HOST)
+    )
+
+
+def write_squid(home: Home, program: Path, roads: str) -> None:
+    """Write a squid's folder, and take away what a killed one has left: itself, its pid file and shared memory.
+
+    Args:
+        home: whose folder `squid` it is.
+        program: the squid that will run.
+        roads: what its configuration says of ports and ways; how it lives on this machine is added.
+    """
     folder = home.folder("squid")
     _end_leftover(home)
     for stale in (folder / "squid.pid", *SHARED_MEMORY.glob(f"{instance_name(home)}-*")):
@@ -170,17 +186,12 @@ def prepare_squid(home: Home, program: Path) -> None:
         shutil.copytree(templates, folder / "errors", dirs_exist_ok=True, copy_function=shutil.copyfile)
     home.write("squid/mime.conf", "")
     user = _unprivileged_user()
-    home.write(
-        "squid/squid.conf",
-        CONFIGURATION.format(
-            port=home.port("proxy"),
-            router=home.port("router"),
-            user=f"cache_effective_user {user.pw_name}" if user else "",
-            readiness=READINESS_HOST,
-            no_helper=shutil.which("true"),
-            errors="error_directory errors" if templates else "",
-        ),
+    surroundings = SURROUNDINGS.format(
+        user=f"cache_effective_user {user.pw_name}" if user else "",
+        no_helper=shutil.which("true"),
+        errors="error_directory errors" if templates else "",
     )
+    home.write("squid/squid.conf", f"{roads}\n{surroundings}")
     if user is not None:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, user.pw_uid, user.pw_gid)

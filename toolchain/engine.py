@@ -27,9 +27,9 @@ class Engine:
         self._shop = shop
         self._table = {tool.name: tool for tool in table}
         self.folder = shop.folder
-        self.names = [virtualenv.NAME, *self._table, hosts.NAME, squid.NAME, azure_cli.NAME]
+        self.names = [virtualenv.NAME, *self._table, hosts.NAME, *_SQUIDS, azure_cli.NAME]
         #: Those that are got only when they are asked for by name.
-        self.extras = {azure_cli.NAME, *(tool.name for tool in table if tool.extra)}
+        self.extras = {squid.OPENSSL.name, azure_cli.NAME, *(tool.name for tool in table if tool.extra)}
 
     def look(self) -> dict[str, Record | None]:
         """What is there now, by name; None for what is missing or no longer right."""
@@ -38,7 +38,7 @@ class Engine:
         for tool in self._table.values():
             found[tool.name] = tools.ready(self._shop, tool, records)
         found[hosts.NAME] = hosts.ready(self._shop, records)
-        found[squid.NAME] = squid.ready(self._shop, records)
+        found |= {name: one.ready(self._shop, records) for name, one in _SQUIDS.items()}
         found[azure_cli.NAME] = azure_cli.ready(self._shop, records)
         return found
 
@@ -124,9 +124,11 @@ class Engine:
             tools.provide(self._shop, tool, go)
 
 
+_SQUIDS = {one.name: one for one in (squid.PLAIN, squid.OPENSSL)}
+
 _PACKAGES: dict[str, Callable[[Workshop], Record]] = {
     virtualenv.NAME: virtualenv.provide,
-    squid.NAME: squid.provide,
+    **{name: one.provide for name, one in _SQUIDS.items()},
     azure_cli.NAME: azure_cli.provide,
 }
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import trustme
+from aiohttp import web
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -25,6 +26,7 @@ NAMES = (
     "*.obo.arc.azure.com",
     "mcr.microsoft.com",
     "*.vault.azure.net",
+    "*.servicebus.windows.net",
     "localhost",
     "127.0.0.1",
 )
@@ -82,6 +84,63 @@ class Network:
 
         return self.serve(wait, tls or self.context())
 
+    def web(self, tls: ssl.SSLContext, *, upgrades: int = 101) -> int:
+        """A real web server: `ok` to all, and to who asks for a websocket one that echoes, or another status."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if "Upgrade" not in request.headers:
+                return web.Response(text="ok")
+            if upgrades != 101:
+                return web.Response(status=upgrades)
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            async for message in socket:
+                await socket.send_str(message.data)
+            return socket
+
+        async def start() -> int:
+            app = web.Application()
+            app.router.add_get("/{path:.*}", answer)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+            return int(runner.addresses[0][1])
+
+        return self._run(start())
+
+    def delayed(self, port: int, seconds: float) -> int:
+        """Leads to another port, after a while."""
+
+        async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(seconds)
+            await _join(reader, writer, port)
+
+        return self.serve(wait)
+
+    def site(
+        self, answer: Callable[[bytes], bytes | None], tls: ssl.SSLContext | None = None, keep: bool = True
+    ) -> int:
+        """A server for the endpoints that answers each request's head; None cuts the connection without farewell."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                said = answer(await reader.readuntil(b"\r\n\r\n"))
+                if said is None:
+                    writer.transport.abort()
+                    return
+                writer.write(said)
+                await writer.drain()
+                if not keep:
+                    writer.transport.abort()
+                    return
+                if said.startswith(b"HTTP/1.1 101"):
+                    if await reader.read(6) == b"\x89\x80\0\0\0\0":
+                        writer.write(b"\x8a\0")
+                    await reader.read(1)
+                    return
+
+        return self.serve(serve, tls or self.context())
+
     def gateway(self, azure: int, refuse: bytes | None = None) -> int:
         """TLS, inside it a CONNECT to the endpoints' server."""
 
@@ -103,6 +162,7 @@ class Network:
         credentials: str | None = None,
         tls: ssl.SSLContext | None = None,
         delay: float = 0,
+        idle: float = 60,
     ) -> int:
         """A forward proxy.
 
@@ -111,6 +171,7 @@ class Network:
             credentials: `user:password` to ask for.
             tls: makes it a proxy that speaks TLS itself.
             delay: seconds before it answers.
+            idle: seconds of silence after which it cuts a tunnel.
         """
         wanted = "Basic " + base64.b64encode(credentials.encode()).decode() if credentials else None
 
@@ -120,7 +181,10 @@ class Network:
                 writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 return
             lines = (first + await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            host, _, port = lines[0].split()[1].rpartition(":")
+            method, target, _ = lines[0].split()
+            if method != "CONNECT":
+                target = target.removeprefix("http://").rstrip("/") + ":80"
+            host, _, port = target.rpartition(":")
             given = next((line.split(": ", 1)[1] for line in lines if line.startswith("Proxy-Authorization")), "")
             self.asked.append((f"{host}:{port}", given))
             self.busy += 1
@@ -140,7 +204,7 @@ class Network:
                 await writer.drain()
             else:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await _join(reader, writer, to)
+                await _join(reader, writer, to, idle)
 
         return self.serve(answer, tls)
 
@@ -148,15 +212,15 @@ class Network:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
 
-async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, idle: float = 60) -> None:
     far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(65536):
+        with contextlib.suppress(OSError, TimeoutError):
+            while data := await asyncio.wait_for(source.read(65536), idle):
                 sink.write(data)
                 await sink.drain()
-            sink.close()
+        sink.close()
 
     await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
 

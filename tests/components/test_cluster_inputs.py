@@ -10,6 +10,8 @@ from mock_engine import deploy, is_secret
 
 import components
 from arcgateway import connect_flags, driver_settings
+from arcgateway.errors import Failure
+from arcgateway.results import Exemption
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 GATEWAY_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.HybridCompute/gateways/gw"
@@ -44,8 +46,10 @@ def test_every_flag_has_an_argument_and_the_driver_reads_it() -> None:
         "enable_private_link": True,
         "private_link_scope_id": SCOPE,
         "configuration_settings": {"metrics": {"port": "9090"}},
+        "preflight_exceptions": {"mcr.microsoft.com": {"counts": "ignore", "reason": "a mirror"}},
     }
     read = driver_settings.read(environment(components.ConnectedCluster, args), cluster_needed=True)
+    assert read.exceptions == (Exemption("mcr.microsoft.com", "ignore", "a mirror"),)
     assert read.flags == {
         "ARC_DISTRIBUTION": "k3s",
         "ARC_DISTRIBUTION_VERSION": "1.33",
@@ -124,3 +128,13 @@ def without_secrets(value: Any) -> Any:
     if is_secret(value):
         return "secret"
     return {key: without_secrets(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def test_a_look_from_inside_the_cluster_reaches_the_driver() -> None:
+    args = {**NAMED, "preflight_in_cluster": True, "preflight_image": "r/python:3.12", "preflight_namespace": "net"}
+    read = driver_settings.read(environment(components.ConnectedCluster, args), cluster_needed=True)
+    assert (read.in_cluster, read.in_cluster_image, read.in_cluster_namespace) == (True, "r/python:3.12", "net")
+    assert "ARC_PREFLIGHT_IN_CLUSTER" not in environment(components.ConnectedCluster, NAMED)
+    wrong = {**environment(components.ConnectedCluster, args), "ARC_PREFLIGHT_IMAGE": "a b"}
+    with pytest.raises(Failure, match="ARC_PREFLIGHT_IMAGE: 'a b' is no reference to an image"):
+        driver_settings.read(wrong, cluster_needed=True)

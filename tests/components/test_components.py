@@ -321,7 +321,10 @@ def test_a_url_with_a_password_is_secret_among_the_inputs_too(url: Any) -> None:
         ({}, "https_url: is missing"),
         ({"http_url": "proxy.corp:3128"}, "http_url: the proxy URL has no scheme"),
         ({"https_url": "http://p:1", "skip_range": ["10.0.0.0/99"]}, "skip_range: '10.0.0.0/99'"),
-        ({"https_url": "http://p:1", "certificate": "missing.pem"}, "certificate: is no PEM text, and no file"),
+        (
+            {"https_url": "http://p:1", "certificate": "missing.pem"},
+            "certificate: 'missing.pem' is no PEM text, and no file",
+        ),
         ({"https_url": "http://p:1", "password": "x"}, "https_url: the password has no user"),
         ({"https_url": "http://a:b@p:1", "username": "c"}, "https_url: the proxy URL holds credentials, and"),
     ],

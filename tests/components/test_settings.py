@@ -100,12 +100,51 @@ def test_a_secret_key_makes_its_urls_secret() -> None:
     assert isinstance(arguments.proxy_args(loaded, "corporate")["https_url"], pulumi.Output)
 
 
+def test_a_look_from_inside_the_clusters_is_asked_for() -> None:
+    loaded = load(tracked() | {"preflight": {"inCluster": True, "image": "registry.corp/python:3.12"}})
+    assert (loaded.preflight.in_cluster, loaded.preflight.image) == (True, "registry.corp/python:3.12")
+    assert load(tracked()).preflight.in_cluster is False
+    assert "preflight.image" in refusal(tracked() | {"preflight": {"image": "https://registry.corp/python"}})
+    assert "preflight.namespace" in refusal(tracked() | {"preflight": {"namespace": "No_Where"}})
+
+
 def test_roots_are_texts_or_files(tmp_path: Path) -> None:
     file = tmp_path / "root.pem"
     trustme.CA().cert_pem.write_to_path(file)
     loaded = load(tracked() | {"preflight": {"genuineRoots": [str(file)]}})
     assert loaded.preflight.genuine_roots == [file.read_text()]
     assert "No such file" in refusal(tracked() | {"preflight": {"genuineRoots": ["missing.pem"]}})
+
+
+def test_exceptions_of_the_preflight_reach_proxies_and_clusters_alike() -> None:
+    exceptions = {
+        "*.monitoring.azure.com": {"counts": "ignore", "reason": "no insights here"},
+        "a.corp": {"reason": "x"},
+    }
+    loaded = load(tracked() | {"preflight": {"exceptions": exceptions}})
+    assert arguments.proxy_args(loaded, "corporate")["preflight_exceptions"] == {
+        "*.monitoring.azure.com": {"counts": "ignore", "reason": "no insights here"},
+        "a.corp": {"counts": "warn", "reason": "x"},
+    }
+    assert "preflight_exceptions" not in arguments.proxy_args(load(tracked()), "corporate")
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "said"),
+    [
+        ({"a.corp": {}}, "preflight.exceptions.a.corp.reason: is missing"),
+        ({"a.corp": {"reason": " "}}, "preflight.exceptions.a.corp.reason"),
+        (
+            {"a.corp": {"reason": "x", "counts": "no"}},
+            "preflight.exceptions.a.corp.counts: has to be 'warn' or 'ignore'",
+        ),
+        ({"a.corp": {"reason": "x", "count": "warn"}}, "is not a setting of an exception: did you mean counts?"),
+        ({"a corp": {"reason": "x"}}, "preflight.exceptions: 'a corp' is no host name"),
+    ],
+    ids=["no-reason", "blank-reason", "unknown-counts", "unknown-key", "no-host"],
+)
+def test_exceptions_that_cannot_be_used(exceptions: dict[str, Any], said: str) -> None:
+    assert said in refusal(tracked() | {"preflight": {"exceptions": exceptions}})
 
 
 ID = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/arc/providers"

@@ -15,6 +15,7 @@ from made_up_machine import Machine, tool
 
 from toolchain import command, table
 from toolchain.engine import Engine
+from toolchain.errors import ToolchainError
 from toolchain.table import Range
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,6 +89,23 @@ def test_squid_that_cannot_be_had_is_left_out_and_said_so(machine: Machine, monk
     assert machine.engine().look()["squid"] is None
     record = machine.engine().provide(["squid"])["squid"]
     assert record is not None and (record.version, record.origin) == ("6.10", "path")
+
+
+def test_a_squid_on_path_will_do_for_opening_tls_if_it_is_built_for_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolchain.squid.SYSTEM", ())
+    monkeypatch.setattr("shutil.which", _without("apt-get"))
+    machine.program("squid", "Squid Cache: Version 6.10 configure options: --with-gnutls")
+    with pytest.raises(ToolchainError, match="squid-openssl is not on PATH, and this is no Debian"):
+        machine.engine().provide(["squid-openssl"])
+    assert any("it is built without --with-openssl" in line for line in machine.screen.lines())
+    assert machine.leftovers() == [] and "squid-openssl" not in machine.engine().provide(["squid"])
+
+    machine.program("squid", "Squid Cache: Version 6.10 configure options: --with-openssl")
+    record = machine.engine().provide(["squid-openssl"])["squid-openssl"]
+    assert record is not None and (record.version, record.origin) == ("6.10", "path")
+    assert (machine.project / ".local/toolchain/bin/squid-openssl").resolve().name == "squid"
 
 
 def _without(name: str) -> object:
