@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema policy-docs clean
+.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure bench-policy check format schema policy-docs policy-bundle clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -41,6 +41,9 @@ bench: toolchain ## What preview and up of 100 clusters cost with the components
 bench-azure: toolchain ## What requests cost the local Azure, and whether that depends on what it holds
 	@$(VENV) -m bench azure
 
+bench-policy: toolchain ## What a preview costs with the policy pack, with idle policies, and without any
+	@$(VENV) -m bench policy
+
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
@@ -56,6 +59,9 @@ schema: ## Write anew the schemas that are checked in
 
 policy-docs: ## Write docs/policies.md anew from the rules
 	@cd policy && ../$(VENV) -m arc_policies.documentation > ../docs/policies.md
+
+policy-bundle: toolchain ## Write dist/policy, the policy pack as a folder of its own, ready to be published
+	@$(VENV) policy/bundle.py
 
 clean: ## Remove the sandbox's state (not the tool chain)
 	@$(VENV) -m sandbox down

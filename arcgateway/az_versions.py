@@ -19,6 +19,9 @@ from arcgateway.errors import Failure
 EXTENSION = "connectedk8s"
 OLDEST_EXTENSION = "1.10.9"
 OLDEST_CLI = "2.70.0"
+#: The oldest agents that can use a gateway (learn.microsoft.com/azure/azure-arc/kubernetes/
+#: arc-gateway-simplify-networking, unchanged since the preview; read on 2026-11-24).
+OLDEST_AGENTS = "1.21.10"
 
 #: How many installations are remembered; the ones that were asked longest ago are forgotten first.
 _REMEMBERED = 20

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,9 @@ EDITIONS: tuple[Edition, ...] = ("preview", "ga", "both")
 
 #: Whose traffic the published allowlists are about. The deployment machine's (`workstation`) is asked for by name.
 CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
+
+#: How long the documentation asks to wait before the names that the gateway replaces are closed.
+SETTLING = timedelta(hours=1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from urllib.parse import quote, unquote, urlsplit
 
 #: What the documentation asks for in every skip range, besides the cluster's service range.
@@ -24,6 +25,31 @@ _ENTRY = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*(?::\d{{1,5}})?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Fault(Enum):
+    """What can be wrong with a proxy's URL."""
+
+    BLANKS = "blanks or control characters"
+    NO_SCHEME = "no scheme"
+    SCHEME = "a scheme of another kind of proxy"
+    UNREADABLE = "no readable host and port"
+    TAIL = "something after the port"
+    NO_PORT = "no port"
+    HOST = "an impossible host"
+    CREDENTIALS = "credentials with a stray %"
+
+
+class ProxyUrlError(ValueError):
+    """A text is no proxy's URL; the message never quotes its credentials.
+
+    Attributes:
+        fault: what is wrong, for those who may quote nothing at all.
+    """
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 @dataclass(frozen=True)
@@ -49,32 +75,42 @@ class ProxyUrl:
         """Read a proxy's URL.
 
         Raises:
-            ValueError: no scheme, no port, a path, an impossible host; the message never quotes the credentials.
+            ProxyUrlError: no scheme, no port, a path, an impossible host; the message never quotes the credentials.
         """
         text = text.strip()
         if not text.isprintable() or " " in text:
-            raise ValueError("the proxy URL holds blanks or control characters: percent-encode them (%20 is a blank)")
+            raise ProxyUrlError(
+                Fault.BLANKS,
+                "the proxy URL holds blanks or control characters: percent-encode them (%20 is a blank)",
+            )
         scheme, separator, _ = text.partition("://")
         if not separator:
-            raise ValueError("the proxy URL has no scheme: write http://HOST:PORT (https:// only if it speaks TLS)")
+            raise ProxyUrlError(
+                Fault.NO_SCHEME, "the proxy URL has no scheme: write http://HOST:PORT (https:// only if it speaks TLS)"
+            )
         if scheme.lower() not in ("http", "https"):
-            raise ValueError(f"a proxy of scheme {scheme.lower()!r} cannot be used by Arc: give an http or https one")
+            raise ProxyUrlError(
+                Fault.SCHEME, f"a proxy of scheme {scheme.lower()!r} cannot be used by Arc: give an http or https one"
+            )
         try:
             parts = urlsplit(text)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ValueError(
-                "the proxy URL cannot be read: write http://HOST:PORT, and percent-encode / ? # @ : in its credentials"
+            raise ProxyUrlError(
+                Fault.UNREADABLE,
+                "the proxy URL cannot be read: write http://HOST:PORT, and percent-encode / ? # @ : in its credentials",
             ) from None
         if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError(
+            raise ProxyUrlError(
+                Fault.TAIL,
                 "the proxy URL goes on after its port: remove the rest, or, where it belongs to the "
-                "password, percent-encode / as %2F, ? as %3F, # as %23"
+                "password, percent-encode / as %2F, ? as %3F, # as %23",
             )
         if port is None or port == 0:
-            raise ValueError(
+            raise ProxyUrlError(
+                Fault.NO_PORT,
                 f"the proxy URL for {host or 'no host'} has no port: clients differ in what they then "
-                "take, so write it out, for example http://HOST:3128"
+                "take, so write it out, for example http://HOST:3128",
             )
         return cls(scheme.lower(), _valid_host(host), port, *_credentials(parts.netloc))
 
@@ -146,7 +182,7 @@ class ProxySettings:
             return env
         https, http = self.https or self.http, self.http or self.https
         assert https is not None and http is not None
-        kept = [*_split(base.get("NO_PROXY", "")), *_split(base.get("no_proxy", ""))]
+        kept = [*split(base.get("NO_PROXY", "")), *split(base.get("no_proxy", ""))]
         around = ",".join(dict.fromkeys([*self.skip, *kept, *LOOPBACK]))
         for name, value in (("HTTPS_PROXY", https.url), ("HTTP_PROXY", http.url), ("NO_PROXY", around)):
             env[name] = env[name.lower()] = value
@@ -161,7 +197,12 @@ def of_environment(env: Mapping[str, str]) -> ProxySettings:
             urls.append(ProxyUrl.parse(env.get(name) or env.get(name.lower()) or ""))
         except ValueError:
             urls.append(None)
-    return ProxySettings(https=urls[0], http=urls[1], skip=tuple(_split(env.get("NO_PROXY") or "")))
+    return ProxySettings(https=urls[0], http=urls[1], skip=tuple(split(env.get("NO_PROXY") or "")))
+
+
+def split(text: str) -> list[str]:
+    """The entries of a skip range in a text, at commas and blanks."""
+    return [item for item in re.split(r"[,\s]+", text) if item]
 
 
 def canonical(entries: str | Iterable[str]) -> tuple[str, ...]:
@@ -173,7 +214,7 @@ def canonical(entries: str | Iterable[str]) -> tuple[str, ...]:
         ValueError: an entry that no client, or not every client, understands; the message names it and the mend.
     """
     text = entries if isinstance(entries, str) else ",".join(entries)
-    checked = {_entry(item) for item in _split(text)}
+    checked = {_entry(item) for item in split(text)}
     return tuple(sorted(checked, key=_order))
 
 
@@ -224,7 +265,9 @@ def bypasses(host: str, port: int, entries: Iterable[str]) -> bool:
 
 def _valid_host(host: str) -> str:
     if _address(host) is None and (not _HOST.fullmatch(host) or re.fullmatch(r"[\d.]+", host)):
-        raise ValueError("the proxy URL has no valid host: give a name, an IPv4 address, or an IPv6 one in brackets")
+        raise ProxyUrlError(
+            Fault.HOST, "the proxy URL has no valid host: give a name, an IPv4 address, or an IPv6 one in brackets"
+        )
     return host
 
 
@@ -233,13 +276,11 @@ def _credentials(netloc: str) -> tuple[str | None, str | None]:
     if not at:
         return None, None
     if re.search(r"%(?![0-9A-Fa-f]{2})", userinfo):
-        raise ValueError("the credentials in the proxy URL hold a % that starts no code: write it as %25")
+        raise ProxyUrlError(
+            Fault.CREDENTIALS, "the credentials in the proxy URL hold a % that starts no code: write it as %25"
+        )
     username, colon, password = userinfo.partition(":")
     return unquote(username), unquote(password) if colon else None
-
-
-def _split(text: str) -> list[str]:
-    return [item for item in re.split(r"[,\s]+", text) if item]
 
 
 def _entry(item: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,12 +104,27 @@ def roles_for(lacking: Iterable[Right]) -> tuple[str, ...] | None:
     return tuple(chosen) if not left else None
 
 
+def matches(pattern: str, action: str) -> bool:
+    """Whether an action fits a role's pattern: without regard to case, `*` for any characters."""
+    head, *others = pattern.lower().split("*")
+    action = action.lower()
+    if not others:
+        return action == head
+    *parts, tail = others
+    start, end = len(head), len(action) - len(tail)
+    if start > end or not (action.startswith(head) and action.endswith(tail)):
+        return False
+    for part in parts:
+        found = action.find(part, start, end)
+        if found < 0:
+            return False
+        start = found + len(part)
+    return True
+
+
 def _gives(role: Mapping[str, Any], action: str) -> bool:
-    return _matches(role.get("actions"), action) and not _matches(role.get("notActions"), action)
+    return _fits(role.get("actions"), action) and not _fits(role.get("notActions"), action)
 
 
-def _matches(patterns: Iterable[str] | None, action: str) -> bool:
-    """Whether one of the patterns is for this action: without regard to case, `*` for any characters."""
-    return any(
-        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), action, re.IGNORECASE) for pattern in patterns or ()
-    )
+def _fits(patterns: Iterable[str] | None, action: str) -> bool:
+    return any(matches(pattern, action) for pattern in patterns or ())

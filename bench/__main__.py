@@ -1,4 +1,4 @@
-"""`python -m bench components` and `python -m bench azure`: what the components cost, and what the local Azure does."""
+"""`python -m bench components`, `azure` and `policy`: what the components, the local Azure and the policy pack cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import azure
+from bench import azure, policy
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
@@ -50,6 +50,22 @@ def of_azure(rounds: int, requests: int, cases: tuple[str, ...], as_json: bool) 
         click.echo(json.dumps({"rounds": rounds, "requests": requests, "targets": azure.TARGETS, **figures.plain()}))
     else:
         Console().print(_azure_table(figures))
+
+
+@main.command("policy")
+@click.option("--resources", type=click.IntRange(1), default=500, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--checkpoints/--no-checkpoints", default=True, help="Let the engine prepare its state, as it does.")
+@_json
+def of_policy(resources: int, rounds: int, checkpoints: bool, as_json: bool) -> None:
+    """What `preview` of a stack costs with the policy pack, with as many idle policies, and without any."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = policy.measure(Path(folder), resources, rounds, _say, checkpoints=checkpoints)
+    if as_json:
+        click.echo(json.dumps({"resources": resources, "rounds": rounds, "targets": policy.TARGETS, **figures.plain()}))
+    else:
+        for table in _policy_tables(figures, resources, rounds):
+            Console().print(table)
 
 
 def _say(line: str) -> None:
@@ -116,6 +132,38 @@ def _azure_table(figures: azure.Figures) -> Table:
             f"{1000 * figures.own_cost(case, many):.3f}",
         )
     return table
+
+
+def _policy_tables(figures: policy.Figures, resources: int, rounds: int) -> tuple[Table, Table]:
+    targets = ", ".join(f"at most {target:.2f} times {case}" for case, target in policy.TARGETS.items())
+    previews = Table(
+        title=f"preview of {resources} resources, median of {rounds}, interleaved",
+        caption=f"ratios: the pack's to each; target: {targets}",
+    )
+    for title in ("with", "seconds", "ratio", "CPU seconds", "CPU ratio"):
+        previews.add_column(title, justify="left" if title == "with" else "right")
+    for case in policy.WITH:
+        previews.add_row(
+            case,
+            f"{figures.seconds(case):.2f}",
+            f"{figures.ratio(case):.2f}",
+            f"{figures.cpu_seconds(case):.2f}",
+            f"{figures.cpu_ratio(case):.2f}",
+        )
+    growth = Table(
+        title=f"each rule alone: CPU for a resource of {policy.FEW:,} and of {policy.MANY:,}",
+        caption=f"of all types that the corpora have; ratio at most {policy.GROWTH:.2f}",
+    )
+    for title in ("rule", "few µs", "many µs", "ratio"):
+        growth.add_column(title, justify="left" if title == "rule" else "right")
+    for rule, (few, many) in figures.growth.items():
+        growth.add_row(
+            rule,
+            f"{1e6 * few / policy.FEW:.1f}",
+            f"{1e6 * many / policy.MANY:.1f}",
+            f"{figures.growth_of(rule):.2f}",
+        )
+    return previews, growth
 
 
 if __name__ == "__main__":

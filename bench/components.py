@@ -8,9 +8,6 @@ around the leaves alone.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from bench.arm import CLUSTERS, SETTINGS, Arm
+from bench.engine import QUIET, Run, clean_environment, pulumi
 from sandbox import azure, plugin_choice
 from sandbox.environment import environment
 from sandbox.home import Home
@@ -40,16 +38,6 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "preview, unchanged": ("preview", "--expect-no-changes"),
     "up, unchanged": ("up", "--yes", "--skip-preview", "--expect-no-changes"),
 }
-
-_QUIET = ("--non-interactive", "--color", "never", "--suppress-progress")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One command: seconds until it ended, and CPU seconds of it and all its children."""
-
-    seconds: float
-    cpu_seconds: float
 
 
 @dataclass
@@ -99,15 +87,15 @@ def measure(home: Home, clusters: int, rounds: int, say: Callable[[str], None]) 
     figures = Figures()
     with _world(home, clusters) as variables:
         for program in figures.programs:
-            _pulumi(variables, "stack", "select", "--create", program)
+            pulumi(PROJECT, variables, "stack", "select", "--create", program)
         for number in range(rounds):
             turn = number % len(figures.programs)
             order = (*figures.programs[turn:], *figures.programs[:turn])
             for phase, command in PHASES.items():
                 for program in order:
-                    figures.add(phase, program, _pulumi(variables, *command, *_QUIET, "--stack", program))
+                    figures.add(phase, program, pulumi(PROJECT, variables, *command, *QUIET, "--stack", program))
             for program in order:
-                _pulumi(variables, "destroy", "--yes", "--skip-preview", *_QUIET, "--stack", program)
+                pulumi(PROJECT, variables, "destroy", "--yes", "--skip-preview", *QUIET, "--stack", program)
             say(f"round {number + 1} of {rounds}")
     return figures
 
@@ -115,10 +103,10 @@ def measure(home: Home, clusters: int, rounds: int, say: Callable[[str], None]) 
 def leaves(home: Home, clusters: int, program: str) -> dict[str, Any]:
     """Inputs of a program's commands by name, as the state holds them once it is deployed."""
     with _world(home, clusters) as variables:
-        _pulumi(variables, "stack", "select", "--create", program)
-        _pulumi(variables, *PHASES["up, all new"], *_QUIET, "--stack", program)
+        pulumi(PROJECT, variables, "stack", "select", "--create", program)
+        pulumi(PROJECT, variables, *PHASES["up, all new"], *QUIET, "--stack", program)
         state = home.root / "state.json"
-        _pulumi(variables, "stack", "export", "--stack", program, "--file", str(state))
+        pulumi(PROJECT, variables, "stack", "export", "--stack", program, "--file", str(state))
     found = json.loads(state.read_text())["deployment"]["resources"]
     return {
         resource["urn"].rsplit("::", 1)[1]: resource["inputs"]
@@ -133,9 +121,8 @@ def _world(home: Home, clusters: int) -> Iterator[dict[str, str]]:
     plugin_choice.choose(home, "auto")
     with Supervisor(home, azure.services(home)):
         _fill(home, clusters)
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "VIRTUAL_ENV"))}
         yield {
-            **clean,
+            **clean_environment(),
             **environment(home),
             "ARCGATEWAY_PYTHON": str(PROJECT / "report"),
             "BENCH_CLUSTERS": str(clusters),
@@ -158,29 +145,3 @@ def _fill(home: Home, clusters: int) -> None:
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(connect, range(clusters)))
-
-
-def _pulumi(variables: Mapping[str, str], *arguments: str) -> Run:
-    """Run a command in the project; what it printed is shown when it fails.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    began = time.monotonic()
-    with subprocess.Popen(
-        ["pulumi", *arguments],
-        cwd=PROJECT,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        # Plugins and programs are children that the engine waits for, so their use is in its own.
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"pulumi {' '.join(arguments)} ended with {process.returncode}:\n{said}")
-    return Run(time.monotonic() - began, used.ru_utime + used.ru_stime)

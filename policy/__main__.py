@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from arc_policies.pack import POLICIES
+import sys
+
+from arc_policies.settings import PackSettingsError
 from pulumi_policy import PolicyPack
 
 if __name__ == "__main__":
-    PolicyPack("arc-gateway", POLICIES)
+    try:
+        from arc_policies import pack, serving
+    except PackSettingsError as error:
+        sys.exit(f"policy pack arc-gateway: {error}")
+    serving.install()
+    PolicyPack("arc-gateway", pack.POLICIES)

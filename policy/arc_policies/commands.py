@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
 
-from . import shell
-from .reading import UNKNOWN, Node, Value
+from . import firewall_calls, lines, shell
+from .arc_chart import AGENTS, CLOUD, helm_subjects, is_arc_chart, version_in
+from .arguments import NAME, SUBSCRIPTION, Arguments, Made, Option, Row, first, location, nothing, subscription
+from .az_values import items, pairs
+from .cloud_calls import CLOUD_VARIABLES, told
+from .reading import UNKNOWN, Node, Value, from_json
 from .shell import OPEN, Call
-from .tokens import Subject, arm_type_of_id, from_arm
+from .templates import OPEN_TEMPLATE
+from .tokens import Count, Subject
+from .writes import written
 
 COMMANDS = frozenset(
     {
@@ -26,53 +34,37 @@ TEXT = "text:command"
 OPEN_TEXT = "open:command"
 WORDS = "text:words"
 
-PROXY = "arc-gateway:index:proxysettings"
+#: Proxy settings, by who is told them: the driver in its environment, `az connectedk8s connect` and `update` (and their
+#: twins in PowerShell), Arc's chart.
+DRIVER_PROXY = "proxy:driver"
+CONNECT_PROXY = "proxy:connect"
+UPDATE_PROXY = "proxy:update"
+CHART_PROXY = "proxy:chart"
+PROXIES = frozenset({DRIVER_PROXY, CONNECT_PROXY, UPDATE_PROXY, CHART_PROXY})
+
+#: One proxy variable of the environment in which a client of Arc runs; the last part of the token is the variable.
+CLIENT_VARIABLE = "variable:"
+CLIENT_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+
 _CLUSTER = "azure-native:kubernetes:connectedcluster"
 _NET = "azure-native:network:"
 _DNS = "azure-native:privatedns:"
 _ARC = "azure-native:hybridcompute:"
+GATEWAY = f"{_ARC}gateway"
+_ROLES = "azure-native:authorization:"
 
 _GLOBAL_FLAGS = frozenset({"--debug", "--verbose", "--only-show-errors"})
 _GLOBAL_OPTIONS = frozenset({"--subscription", "--output", "-o", "--query"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm", "oc"})
 #: Programs that do nothing but intercept TLS.
 INTERCEPTORS = frozenset({"mitmproxy", "mitmdump", "mitmweb", "sslsplit"})
+_HELM_SETS = frozenset({"--set", "--set-string"})
 _STARTS = frozenset({"run", "create", "install", "upgrade", "set"})
 
-#: An option of `az`: its full name, and the shortest unique prefix that its parser takes for it.
-_Option = tuple[str, str]
-_PRIVATE_LINK: _Option = ("--enable-private-link", "--enable-p")
-_SCOPE: tuple[_Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
-_TARGET: tuple[_Option, ...] = (("--private-connection-resource-id", "--private-c"),)
-_GROUPS: tuple[_Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
-
-
-class _Arguments:
-    """The words after a program, asked for options."""
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self.words = words
-
-    def value(self, *options: _Option) -> Value:
-        """An option's value: None when absent, "" when bare, UNKNOWN when open; the last one counts."""
-        found: Value = None
-        for index, word in enumerate(self.words):
-            name, equals, value = word.partition("=")
-            if any(full.startswith(name) and len(name) >= len(short) for full, short in options):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
-                found = value if equals else ("" if following.startswith("-") else following)
-                found = UNKNOWN if found.strip() == OPEN else found
-        return found
-
-    def parameter(self, name: str) -> Value:
-        """A PowerShell parameter's value, in the same terms; its name in any case, cut to seven letters at least."""
-        for index, word in enumerate(self.words):
-            given, colon, _ = word.lower().partition(":")
-            if given.startswith("-") and f"-{name}".lower().startswith(given) and len(given) >= min(8, len(name) + 1):
-                following = self.words[index + 1] if index + 1 < len(self.words) else "-"
-                found = word[len(given) + 1 :] if colon else ("" if following.startswith("-") else following)
-                return UNKNOWN if found.strip() == OPEN else found
-        return None
+_PRIVATE_LINK: Option = ("--enable-private-link", "--enable-p")
+_SCOPE: tuple[Option, ...] = (("--private-link-scope-resource-id", "--pri"), ("--pls-arm-id", "--pl"))
+_TARGET: tuple[Option, ...] = (("--private-connection-resource-id", "--private-c"),)
+_GROUPS: tuple[Option, ...] = (("--group-id", "--group-i"), ("--group-ids", "--group-i"))
 
 
 def _switched(value: Value) -> Value:
@@ -80,7 +72,7 @@ def _switched(value: Value) -> Value:
     return "Enabled" if value == "" else value
 
 
-def _endpoint(args: _Arguments) -> Value:
+def _endpoint(args: Arguments) -> Value:
     connection: dict[str, Value] = {
         "privateLinkServiceId": args.value(*_TARGET) or args.parameter("PrivateLinkServiceConnection"),
         "groupIds": args.value(*_GROUPS),
@@ -88,43 +80,137 @@ def _endpoint(args: _Arguments) -> Value:
     return {"privateLinkServiceConnections": [connection]}
 
 
-def _zone(*options: _Option) -> Callable[[_Arguments], Value]:
-    def body(args: _Arguments) -> Value:
+def _zone(*options: Option) -> Callable[[Arguments], Value]:
+    def body(args: Arguments) -> Value:
         value = args.value(*options)
         return {"privateZoneName": args.parameter("ZoneName") or args.parameter("Name") if value is None else value}
 
     return body
 
 
-def _cluster(args: _Arguments) -> Value:
+def _cluster(args: Arguments) -> Value:
     state = _switched(args.value(_PRIVATE_LINK))
     scope = args.value(*_SCOPE)
+    version = args.whole(("--agent-version", "--ag"))
     return {
         "privateLinkState": args.parameter("PrivateLinkState") if state is None else state,
         "privateLinkScopeResourceId": args.parameter("PrivateLinkScopeResourceId") if scope is None else scope,
+        "location": location(args),
+        "arcAgentProfile": {
+            "desiredAgentVersion": args.parameter("ArcAgentProfileDesiredAgentVersion") if version is None else version,
+            "agentAutoUpgrade": _auto_upgrade(args),
+        },
     }
 
 
-def _nothing(_: _Arguments) -> Value:
+def _auto_upgrade(args: Arguments) -> Value:
+    disable = first(args.value(("--disable-auto-upgrade", "--disable-a")), args.parameter("DisableAutoUpgrade"))
+    if disable is not None:
+        return disable if disable is UNKNOWN else "Enabled" if str(disable).lower() == "false" else "Disabled"
+    given = first(args.value(("--auto-upgrade", "--au")), args.parameter("ArcAgentProfileAgentAutoUpgrade"))
+    return "Disabled" if str(given).lower() == "false" else given
+
+
+def _gateway(args: Arguments) -> Value:
+    feature, tag = args.parameter("AllowedFeature"), args.parameter("Tag")
+    features = [feature] if isinstance(feature, str) else args.values(("--allowed-features", "--al"))
+    group = args.value(("--resource-group", "--resource-g"), ("-g", "-g"))
+    return {
+        "name": first(args.whole(*NAME, ("--gateway-name", "--gateway-n")), args.parameter("Name")),
+        "resourceGroup": first(group, args.parameter("ResourceGroupName")),
+        "subscriptionId": subscription(args),
+        "gatewayType": first(args.whole(("--gateway-type", "--gateway-t")), args.parameter("GatewayType")),
+        "allowedFeatures": items(features),
+        "tags": UNKNOWN if tag is not None else pairs(args.values(("--tags", "--t"))),
+        "location": location(args),
+    }
+
+
+def _changed_gateway(args: Arguments) -> Value:
+    made = _gateway(args)
+    return {**made, "existing": True} if isinstance(made, dict) else made
+
+
+def _role_definition(args: Arguments) -> Value:
+    """The role as JSON among the words; what lies in a file, or in PowerShell's objects, is not known here."""
+    given = args.value(("--role-definition", "--ro"))
+    role = from_json(given) if isinstance(given, str) else UNKNOWN
+    return role if isinstance(role, dict) else {"permissions": UNKNOWN}
+
+
+def _role_assignment(args: Arguments) -> Value:
+    scopes = args.values(("--scope", "--sc"), ("--scopes", "--sc"))
+    named = first(args.parameter("RoleDefinitionName"), args.parameter("RoleDefinitionId"))
+    return {
+        "roleDefinitionId": first(args.value(("--role", "--ro")), named),
+        "scope": first(args.parameter("Scope"), args.parameter("ResourceType")) if scopes is None else [*scopes],
+        "description": first(args.value(("--description", "--d")), args.parameter("Description")),
+    }
+
+
+def _cloud(args: Arguments) -> Value:
+    return {"environment": first(args.whole(("--name", "--n"), ("-n", "-n")), args.parameter("EnvironmentName", 3))}
+
+
+def _cloud_setting(args: Arguments) -> Value:
+    """`az config set cloud.name=NAME`."""
+    for word in args.options:
+        name, _, value = word.partition("=")
+        if name.lower() == "cloud.name":
+            return {"environment": UNKNOWN if OPEN in value else value}
     return {}
 
 
-def _proxy(args: _Arguments) -> Value:
-    https = args.value(("--proxy-https", "--proxy-https"))
-    certificate = args.value(("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c"))
+def _server_cloud(args: Arguments) -> Value:
+    return {"environment": args.whole(("--cloud", "--cloud"), ("-c", "-c")), "location": location(args)}
+
+
+_CONFIGURATION: tuple[Option, ...] = (
+    ("--configuration-settings", "--configuration-s"),
+    ("--configuration-protected-settings", "--configuration-p"),
+    ("--config-protected-settings", "--config-p"),
+    ("--config", "--config"),
+)
+
+
+def _proxy(args: Arguments) -> Value:
+    configured = args.settings(*_CONFIGURATION)
+
+    def first(parameter: str, setting: str, *options: Option) -> Value:
+        given = args.value(*options)
+        given = args.parameter(parameter) if given is None else given
+        return configured.get(f"proxy.{setting}") if given is None else given
+
+    def content(given: Value) -> Value:
+        # `az` reads a value that begins so from a file.
+        return UNKNOWN if isinstance(given, str) and given.startswith("@") else given
+
     return {
-        "httpsUrl": args.parameter("HttpsProxy") if https is None else https,
-        "certificate": args.parameter("ProxyCert") if certificate is None else certificate,
+        "httpsUrl": content(first("HttpsProxy", "https_proxy", ("--proxy-https", "--proxy-https"))),
+        "httpUrl": content(first("HttpProxy", "http_proxy", ("--proxy-http", "--proxy-http"))),
+        "skipRange": content(first("NoProxy", "no_proxy", ("--proxy-skip-range", "--proxy-s"))),
+        "certificate": first(
+            "ProxyCert", "proxy_cert", ("--proxy-cert", "--proxy-c"), ("--custom-ca-cert", "--custom-c")
+        ),
     }
 
 
-_NAME: tuple[_Option, ...] = (("--name", "--nam"), ("-n", "-n"))
-_ZONE: tuple[_Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
+def _record(args: Arguments) -> Value:
+    kind = args.options[args.options.index("record-set") + 1 :][:1] if "record-set" in args.options else ()
+    name = args.value(("--record-set-name", "--record"), *NAME)
+    return {
+        "privateZoneName": args.value(*_ZONE) or args.parameter("ZoneName"),
+        "relativeRecordSetName": args.parameter("Name") if name is None else name,
+        "recordType": args.parameter("RecordType") or (kind[0] if kind else ""),
+    }
 
-_Row = tuple[str, str, Callable[[_Arguments], Value]]
+
+_ZONE: tuple[Option, ...] = (("--zone-name", "--zone"), ("-z", "-z"))
 
 #: Groups of `az` as a pattern, the type that the call makes, its properties.
-_AZ: tuple[_Row, ...] = (
+_AZ: tuple[Row, ...] = (
+    (r"deployment (?:group|sub|mg|tenant) create", OPEN_TEMPLATE, nothing),
+    (r"stack (?:group|sub|mg) create", OPEN_TEMPLATE, nothing),
     (r"network private-endpoint create", f"{_NET}privateendpoint", _endpoint),
     (
         r"network private-endpoint dns-zone-group (create|add)",
@@ -136,16 +222,29 @@ _AZ: tuple[_Row, ...] = (
         f"{_NET}privateendpointconnection",
         lambda args: {"id": args.value(("--id", "--id")) or args.value(("--type", "--type"))},
     ),
-    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*_NAME)),
+    (r"network private-dns zone create", f"{_DNS}privatezone", _zone(*NAME)),
     (r"network private-dns link vnet create", f"{_DNS}virtualnetworklink", _zone(*_ZONE)),
-    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _zone(*_ZONE)),
-    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", _nothing),
-    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", _nothing),
-    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", _nothing),
-    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", _nothing),
-    (r"private-link association create", "azure-native:authorization:privatelinkassociation", _nothing),
-    (r"connectedk8s (connect|update)", _CLUSTER, _cluster),
-    (r"connectedk8s (connect|update)", PROXY, _proxy),
+    (r"network private-dns record-set \w+ (create|add-record|set-record)", f"{_DNS}privaterecordset", _record),
+    *firewall_calls.AZ,
+    *lines.AZ,
+    (r"connectedmachine private-link-scope (create|update)", f"{_ARC}privatelinkscope", nothing),
+    (r"connectedmachine private-endpoint-connection update", f"{_ARC}privateendpointconnection", nothing),
+    (r"monitor private-link-scope (scoped-resource )?create", "azure-native:monitor:privatelinkscope", nothing),
+    (r"resourcemanagement private-link create", "azure-native:authorization:resourcemanagementprivatelink", nothing),
+    (r"private-link association create", "azure-native:authorization:privatelinkassociation", nothing),
+    (r"role definition (create|update)", f"{_ROLES}roledefinition", _role_definition),
+    (r"role assignment (create|update)", f"{_ROLES}roleassignment", _role_assignment),
+    (r"ad sp create-for-rbac", f"{_ROLES}roleassignment", _role_assignment),
+    (r"arcgateway create", GATEWAY, _gateway),
+    (r"arcgateway update", GATEWAY, _changed_gateway),
+    (r"connectedmachine gateway create", GATEWAY, _gateway),
+    (r"connectedmachine gateway update", GATEWAY, _changed_gateway),
+    (r"connectedk8s (connect|update|upgrade)", _CLUSTER, _cluster),
+    (r"connectedk8s connect", CONNECT_PROXY, _proxy),
+    (r"connectedk8s update", UPDATE_PROXY, _proxy),
+    (r"group create", "azure-native:resources:resourcegroup", lambda args: {"location": location(args)}),
+    (r"cloud set", CLOUD, _cloud),
+    (r"config set", CLOUD, _cloud_setting),
 )
 # In messages a row goes by its own leading words, never by the user's.
 _AZ_PATTERNS = tuple(
@@ -153,23 +252,52 @@ _AZ_PATTERNS = tuple(
     for pattern, token, body in _AZ
 )
 
-_CMDLETS: Mapping[str, tuple[tuple[str, Callable[[_Arguments], Value]], ...]] = {
+_SETTINGS = {
+    **{name: (CLOUD, key) for name, key in CLOUD_VARIABLES.items()},
+    "ARC_DISABLE_AUTO_UPGRADE": (AGENTS, "disableAutoUpgrade"),
+}
+#: PowerShell's cmdlets, and programs of one command.
+_CMDLETS: Mapping[str, tuple[Made, ...]] = {
+    **dict.fromkeys(
+        (
+            *("new-azresourcegroupdeployment", "new-azsubscriptiondeployment", "new-azdeployment"),
+            *("new-azmanagementgroupdeployment", "new-aztenantdeployment"),
+        ),
+        ((OPEN_TEMPLATE, nothing),),
+    ),
     "new-azprivateendpoint": ((f"{_NET}privateendpoint", _endpoint),),
     "new-azprivatednszone": ((f"{_DNS}privatezone", _zone()),),
     "new-azprivatednsvirtualnetworklink": ((f"{_DNS}virtualnetworklink", _zone()),),
-    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _zone()),),
-    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", _nothing),),
-    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
-    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (PROXY, _proxy)),
+    "new-azprivatednsrecordset": ((f"{_DNS}privaterecordset", _record),),
+    **firewall_calls.CMDLETS,
+    **lines.CMDLETS,
+    "new-azconnectedprivatelinkscope": ((f"{_ARC}privatelinkscope", nothing),),
+    "new-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "set-azroledefinition": ((f"{_ROLES}roledefinition", _role_definition),),
+    "new-azroleassignment": ((f"{_ROLES}roleassignment", _role_assignment),),
+    "new-azarcgateway": ((GATEWAY, _gateway),),
+    "connect-azaccount": ((CLOUD, _cloud),),
+    "login-azaccount": ((CLOUD, _cloud),),
+    "add-azaccount": ((CLOUD, _cloud),),
+    "azcmagent": ((CLOUD, _server_cloud),),
+    "new-azconnectedkubernetes": ((_CLUSTER, _cluster), (CONNECT_PROXY, _proxy)),
+    "set-azconnectedkubernetes": ((_CLUSTER, _cluster), (UPDATE_PROXY, _proxy)),
 }
+
+
+def _cmdlet_rows(program: str) -> tuple[Made, ...]:
+    name = program.replace("-azurerm", "-az")
+    return _CMDLETS.get(name) or lines.cmdlet(name)
 
 
 def command_subjects(node: Node) -> list[Subject]:
     """What a command's create, update and delete would make, and what the driver's settings in its environment say."""
     found = _driver_settings(node.get("environment"))
-    variables = {
-        str(child.path[-1]): OPEN if child.open else child.text for child in node.get("environment").children()
-    }
+    named = [(str(child.path[-1]), child) for child in node.get("environment").children()]
+    named += [
+        (one.get("name").text, one.field("value", "secureValue")) for one in node.get("environmentVariables").each()
+    ]
+    variables = {name: OPEN if child.open else child.text for name, child in named}
     for verb in ("create", "update", "delete", "scriptContent"):
         text = node.get(verb)
         if text.open:
@@ -189,9 +317,37 @@ def _text_subjects(text: Node, node: Node, variables: Mapping[str, str]) -> list
             made = [*made, *_script_from_stdin(text.text, node.get("stdin").text, variables)]
     except shell.UnreadableError:
         return [Subject(TEXT, text)]
-    subjects = [subject for call in made for subject in _call_subjects(call, text)]
+    subjects = [subject for call in _in_subscriptions(made) for subject in _call_subjects(call, text)]
+    for call in made:
+        subjects += (*_client_variables(call, text, node.get("environment")), *told(call, text, variables))
+    subjects += [*firewall_calls.firewall_cmdlets(made, text), *firewall_calls.hosts_lines(made, text)]
     foreign = interpreter and shell.program_name(interpreter[0]) not in shell.SHELLS | shell.POWERSHELLS | shell.CMD
     return [*subjects, Subject(TEXT, text)] if foreign and not subjects else subjects
+
+
+#: What sets the subscription of the calls after it: `az account set` and PowerShell's twins.
+_CONTEXTS = frozenset({"set-azcontext", "select-azcontext", "select-azsubscription"})
+_CONTEXT_NAMES = ("SubscriptionId", "Subscription", "SubscriptionName")
+
+
+def _in_subscriptions(made: list[Call]) -> Iterator[Call]:
+    """The calls, each told the subscription that one before it has set; the words are the call's own first."""
+    current: Value = None
+    for call in made:
+        words = Arguments(call.program, call.arguments)
+        if call.program == "az" and _groups(call.arguments) == "account set":
+            current = words.value(SUBSCRIPTION, ("--name", "--n"), ("-s", "-s"), ("-n", "-n"))
+        elif call.program in _CONTEXTS:
+            current = next((v for n in _CONTEXT_NAMES if (v := words.parameter(n)) is not None), UNKNOWN)
+        else:
+            yield call if current is None else replace(call, arguments=_told(call, current))
+
+
+def _told(call: Call, subscription: Value) -> tuple[str, ...]:
+    value = subscription if isinstance(subscription, str) else OPEN
+    if call.program == "az":
+        return (f"--subscription={value}", *call.arguments)
+    return (*call.arguments, f"-SubscriptionId:{value}") if "-az" in call.program else call.arguments
 
 
 def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> list[Call]:
@@ -203,27 +359,51 @@ def _script_from_stdin(text: str, stdin: str, variables: Mapping[str, str]) -> l
 
 
 def _call_subjects(call: Call, text: Node) -> list[Subject]:
-    arguments = _Arguments(call.arguments)
+    arguments = Arguments(call.program, call.arguments)
     if call.program == "az" or OPEN in call.program:
         groups = _groups(call.arguments)
         if call.program == "az" and OPEN in " ".join(groups.split()[:3]):
             return [Subject(OPEN_TEXT, text)]
         rows = [(token, body, name) for pattern, token, body, name in _AZ_PATTERNS if pattern.match(groups)]
-        rows += _generic(groups, arguments)
-    elif call.program in _CMDLETS:
-        rows = [(token, body, call.program) for token, body in _CMDLETS[call.program]]
+        rows += written(call.program, groups, arguments)
+    elif requested := written(call.program, "", arguments):
+        rows = requested
+    elif cmdlet := _cmdlet_rows(call.program):
+        rows = [(token, body, call.program) for token, body in cmdlet]
     elif call.program in _CONTAINER_PROGRAMS:
         if not _STARTS.intersection([word for word in call.arguments if not word.startswith("-")][:2]):
             return []
         inner = next((i for i, word in enumerate(call.arguments) if shell.program_name(word) == "az"), None)
         if inner is not None:
-            return _call_subjects(Call("az", call.arguments[inner + 1 :], call.variables), text)
-        return [_words(call, text)]
+            return _call_subjects(replace(call, program="az", arguments=call.arguments[inner + 1 :]), text)
+        installs = helm_subjects(call.arguments, text.path) if call.program == "helm" else ()
+        return [_words(call, text), *_chart_settings(call, text), *installs]
     elif call.program in INTERCEPTORS:
         return [_words(call, text)]
     else:
         return []
-    return [Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which") for token, body, what in rows]
+    count = Count(1, None) if call.repeated else Count()
+    return [
+        Subject(token, Node(body(arguments)), text.path, f"runs `{what}`, which", count=count)
+        for token, body, what in rows
+    ]
+
+
+def _chart_settings(call: Call, text: Node) -> list[Subject]:
+    """The proxy settings that a call of helm gives to Arc's own chart, by `--set` and its like."""
+    if call.program != "helm" or not any(map(is_arc_chart, call.arguments)):
+        return []
+    values: dict[str, Value] = {}
+    for before, word in pairwise(("", *call.arguments)):
+        option, equals, given = word.partition("=")
+        given = word if before in _HELM_SETS else given if equals and option in _HELM_SETS else ""
+        for pair in re.split(r"(?<!\\),", given):
+            key, equals, value = pair.partition("=")
+            if equals:
+                values[key.strip().removeprefix("global.")] = UNKNOWN if value.strip() == OPEN else value
+    keeps = any(word.startswith(("--reuse-values", "--reset-then-reuse-values")) for word in call.arguments)
+    token = UPDATE_PROXY if keeps else CHART_PROXY
+    return [Subject(token, Node(values), text.path, "runs `helm` with Arc's chart, which")]
 
 
 def _words(call: Call, text: Node) -> Subject:
@@ -249,36 +429,35 @@ def _groups(words: tuple[str, ...]) -> str:
     return " ".join(groups)
 
 
-def _generic(groups: str, args: _Arguments) -> list[tuple[str, Callable[[_Arguments], Value], str]]:
-    """`az resource create` and `az rest` of a type that an id or an address tells."""
-    if groups in {"resource create", "resource update"}:
-        kind = args.value(("--resource-type", "--resource-t"))
-        namespace = args.value(("--namespace", "--names"))
-        identity = args.value(("--id", "--id"), ("--ids", "--ids"))
-        if isinstance(kind, str):
-            kind = f"{namespace}/{kind}" if isinstance(namespace, str) and "/" not in kind else kind
-        elif isinstance(identity, str):
-            kind = arm_type_of_id(identity)
-    elif groups == "rest":
-        method = args.value(("--method", "--m"), ("-m", "-m"))
-        address = args.value(("--url", "--url"), ("--uri", "--uri"), ("-u", "-u"))
-        writes = isinstance(method, str) and method.lower() in {"put", "patch"}
-        kind = arm_type_of_id(address) if writes and isinstance(address, str) else None
-        identity = address
-    else:
+def _client_variables(call: Call, text: Node, environment: Node) -> list[Subject]:
+    """The proxy variables that a call of Arc's own commands runs with, each at the place that sets it."""
+    if not _cmdlet_rows(call.program) and not (
+        call.program == "az" and re.match(r"(?:connectedk8s|arcgateway)\b", _groups(call.arguments))
+    ):
         return []
-    if not isinstance(kind, str) or not kind:
-        return []
-    last = identity if isinstance(identity, str) else args.value(*_NAME)
-    name = last.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(last, str) else last
-    properties: Value = args.value(("--properties", "--prop"), ("-p", "-p"), ("--body", "--b"), ("-b", "-b"))
-    body: Value = {"name": name, "properties": properties}
-    return [(from_arm(kind), lambda _: body, f"az {groups}")]
+    found: list[Subject] = []
+    for name in CLIENT_VARIABLES:
+        value = call.variables.get(name)
+        if value is None:
+            continue
+        given = environment.get(name)
+        outside = given.path[-1] == name and value == (OPEN if given.open else given.text)
+        place = given if outside else Node(UNKNOWN if value.strip() == OPEN else value, text.path)
+        form = "" if outside else f"runs a client of Arc with {name}, which"
+        found.append(Subject(f"{CLIENT_VARIABLE}{name.lower()}", place, None, form))
+    return found
 
 
 def _driver_settings(environment: Node) -> list[Subject]:
-    https, certificate = environment.get("ARC_PROXY_HTTPS"), environment.get("ARC_PROXY_CERTIFICATE")
-    if https.value is None or certificate.value is None:
-        return []
-    body: Value = {"httpsUrl": https.value, "certificate": certificate.value}
-    return [Subject(PROXY, Node(body), certificate.path)]
+    """What the environment of a command says: the driver's settings, and those of clients of Azure."""
+    found: list[Subject] = []
+    if any(str(child.path[-1]).startswith("ARC_PROXY_") for child in environment.children()):
+        found.append(Subject(DRIVER_PROXY, environment))
+    for name, (token, key) in _SETTINGS.items():
+        place = environment.get(name)
+        if place.value is not None:
+            found.append(Subject(token, Node({key: place.value}), place.path))
+    registry = environment.get("HELMREGISTRY")
+    if version := version_in(registry.text):
+        found.append(Subject(AGENTS, Node({"version": version}), registry.path))
+    return found

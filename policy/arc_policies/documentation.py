@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .pack import ADVICE, RULES, STACK_ADVICE
+from .pack import ADVICE, RULES, STACK_ADVICE, names_of
 from .rule import Check, Level, Rule, StackCheck
 from .settings import COMMON, Option
 
@@ -55,15 +55,23 @@ policy:
 What a mandatory rule only advises against is said by `{ADVICE}` (and, for the whole stack, `{STACK_ADVICE}`), since a
 Pulumi policy speaks at one level: whoever sets an option for one policy should set it there too.
 
-An exemption that counted is reported by `{STACK_ADVICE}`, with its reason and last day; after that day the rule speaks
-again. A rule with a **remedy** makes it where its level is `remediate`, and says so.
+The `resource` of an exemption is a resource's name, or its URN where it begins with `urn:`; `*` stands for any text,
+but not for a whole name. An exemption that counted is reported by `{STACK_ADVICE}`, with its reason and last day; after
+that day the rule speaks again and says so. The engine refuses an exemption without a reason, or with a date that no
+calendar has. Of a key that sets nothing, such as a misspelt one, `{STACK_ADVICE}` tells. Pulumi's own exceptions
+(`pulumi policy exception`, or `exceptions` in a configuration file of version 2) work as well; they name whole URNs and
+the policy.
+
+A rule with a **remedy** makes it where its level is `remediate`, and Pulumi lists what it changed; what is secret stays
+secret, and exempt resources are left alone.
 
 `destroy`, `refresh` and `import` take no policy pack; `pulumi policy analyze --stack NAME --policy-pack policy` judges
 what is already deployed. `pulumi preview --json` leaves the messages of policies out; with
 `PULUMI_ENABLE_STREAMING_JSON_PREVIEW=1` they are `policyEvent` records.
 
-`make policy-bundle` writes `dist/policy`, a folder that needs nothing else but pinned packages:
-`pulumi policy publish` takes it as an organisation's pack.
+`make policy-bundle` writes `dist/policy`, a folder that needs nothing else but pinned packages. Within it,
+`pulumi install` makes its environment, and `pulumi policy publish ORGANISATION` takes it as an organisation's pack; it
+also works from any other place with `--policy-pack`.
 """
 
 _OPEN = f"""\
@@ -88,6 +96,7 @@ def _section(rule: Rule) -> str:
     parts = [
         f"## {rule.name}",
         f"{rule.description} {rule.why}",
+        _policies(rule),
         _table(("forms", "what is found", "preview", "ga"), _findings(rule)),
         _table(
             ("what is found", "source", "read on"),
@@ -98,7 +107,19 @@ def _section(rule: Rule) -> str:
         parts.append(_options(rule.options))
     if rule.remedies:
         parts.append("Remedy: " + "; ".join(remedy.does for remedy in rule.remedies) + ".")
+    if rule.checks and rule.stack_checks:
+        parts.append(
+            f"## {rule.name}-in-stack\n\nWhat `{rule.name}` sees over the whole stack, as a policy of its own."
+        )
     return "\n\n".join(parts) + "\n"
+
+
+def _policies(rule: Rule) -> str:
+    names = " and ".join(f"`{name}`" for name in names_of(rule))
+    if rule.advisory:
+        return f"Spoken by {names}; it only ever advises."
+    also = [advice for advice, checks in ((ADVICE, rule.checks), (STACK_ADVICE, rule.stack_checks)) if checks]
+    return f"Refused by {names}; advice is spoken by {' and '.join(f'`{name}`' for name in also)}."
 
 
 def _findings(rule: Rule) -> Iterator[tuple[str, ...]]:

@@ -6,13 +6,16 @@ rules share one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
     PolicyConfigSchema,
+    PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -21,98 +24,62 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from . import private_endpoints, tls_proxies
+from . import (
+    agent_version,
+    connections,
+    gateway_quota,
+    gateway_shape,
+    least_privilege,
+    private_endpoints,
+    proxy_urls,
+    public_cloud,
+    required_endpoints,
+    skip_ranges,
+    tls_proxies,
+)
 from .exemptions import Ledger
 from .rule import DOCS, Finding, Level, Rule, findings, stack_findings
+from .secrecy import mark_secrets
 from .settings import COMMON, Option, Settings, check_pack_settings, pack_settings, schema_of
 from .tokens import Resource, normalise
 
-RULES: tuple[Rule, ...] = (private_endpoints.RULE, tls_proxies.RULE)
+RULES: tuple[Rule, ...] = (
+    private_endpoints.RULE,
+    tls_proxies.RULE,
+    connections.RULE,
+    gateway_quota.RULE,
+    public_cloud.RULE,
+    skip_ranges.RULE,
+    proxy_urls.RULE,
+    required_endpoints.RULE,
+    agent_version.RULE,
+    gateway_shape.RULE,
+    least_privilege.RULE,
+)
 
 ADVICE = "arc-gateway-advice"
 STACK_ADVICE = "arc-gateway-stack-advice"
 
-#: What exemptions were used; the stack's advice tells them at the end.
-_LEDGER = Ledger()
+
+def policies_of(rules: tuple[Rule, ...]) -> list[Policy]:
+    """The policies that stand for these rules, the stack's advice last: it tells what the others have noted."""
+    ledger = Ledger()
+    return [
+        *(policy for rule in rules for policy in _own_policies(rule, ledger)),
+        *_advice(tuple(rule for rule in rules if not rule.advisory), ledger),
+    ]
 
 
-def _report(
-    rule: Rule, resource: Resource, finding: Finding, settings: Settings, level: Level, say: ReportViolation
-) -> None:
-    exemption = settings.exemption(resource.name, resource.urn)
-    message = rule.message(resource, settings, finding)
-    if exemption is None:
-        say(message, resource.urn)
-    elif exemption.holds(settings.today):
-        _LEDGER.note(rule.name, resource, exemption)
-    else:
-        say(f"{message} Its exemption expired: {exemption.expires} was the last day.", resource.urn)
-
-
-def _validate(rules: tuple[Rule, ...], level: Level) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
-    def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        settings = Settings(args.get_config())
-        resource = Resource(
-            args.resource_type,
-            args.name,
-            args.urn,
-            args.props,
-            protect=args.opts.protect,
-            provider=None if args.provider is None else args.provider.props,
+def names_of(rule: Rule) -> tuple[str, ...]:
+    """The names of the policies that speak for a rule alone: of single resources, and of the stack."""
+    return tuple(
+        name
+        for name, checks in (
+            (rule.name, rule.checks),
+            (f"{rule.name}-in-stack" if rule.checks else rule.name, rule.stack_checks),
         )
-        for rule, found, finding in findings(rules, resource, settings):
-            if found is level:
-                _report(rule, resource, finding, settings, level, report_violation)
-
-    return validate
-
-
-def _validate_stack(
-    rules: tuple[Rule, ...], level: Level, *, exemptions: bool = False
-) -> Callable[[StackValidationArgs, ReportViolation], None]:
-    def validate(args: StackValidationArgs, report_violation: ReportViolation) -> None:
-        settings = Settings(args.get_config())
-        resources = [
-            Resource(
-                one.resource_type,
-                one.name,
-                one.urn,
-                one.props,
-                protect=one.opts.protect,
-                provider=None if one.provider is None else one.provider.props,
-            )
-            for one in args.resources
-        ]
-        for rule, found, resource, finding in stack_findings(rules, resources, settings):
-            if found is level:
-                _report(rule, resource, finding, settings, level, report_violation)
-        if exemptions:
-            for message, urn in _LEDGER.entries():
-                report_violation(message, urn)
-
-    return validate
-
-
-def _remediate(rule: Rule) -> Callable[[ResourceValidationArgs], Any]:
-    def remediate(args: ResourceValidationArgs) -> Any:
-        token = normalise(args.resource_type)
-        settings = Settings(args.get_config())
-        exemption = settings.exemption(args.name, args.urn)
-        if exemption is not None and exemption.holds(settings.today):
-            return None
-        changed = [
-            remedy.run(token, cast(MutableMapping[str, Any], args.props), settings)
-            for remedy in rule.remedies
-            if token in remedy.tokens
-        ]
-        # The very inputs that came: a copy would lose which of them are secret.
-        return args.props if any(changed) else None
-
-    return remediate
-
-
-def _schema(options: Iterable[Option[Any]]) -> PolicyConfigSchema:
-    return PolicyConfigSchema(schema_of(options, pack_settings()))
+        if checks
+    )
 
 
 def options_of(rules: Iterable[Rule]) -> tuple[Option[Any], ...]:
@@ -121,51 +88,128 @@ def options_of(rules: Iterable[Rule]) -> tuple[Option[Any], ...]:
     return tuple({option.name: option for option in options}.values())
 
 
-def _policies_of(rule: Rule) -> Iterable[Policy]:
+@dataclass(frozen=True)
+class _Speaker:
+    """What a policy says of rules' findings at its one level."""
+
+    policy: str
+    rules: tuple[Rule, ...]
+    level: Level
+    ledger: Ledger
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(option.name for option in options_of(self.rules))
+
+    def settings(self, config: Mapping[str, Any]) -> Settings:
+        """A policy's configuration over the pack's; keys that set nothing are noted, for the engine lets them pass."""
+        for key in config:
+            if key not in self._keys:
+                self.ledger.note_idle(self.policy, key)
+        return Settings({**pack_settings(), **config})
+
+    def of_resource(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        settings, resource = self.settings(args.get_config()), _resource(args)
+        for rule, level, finding in findings(self.rules, resource, settings):
+            if level is self.level:
+                self._say(rule, resource, finding, settings, report_violation)
+
+    def of_stack(self, args: StackValidationArgs, report_violation: ReportViolation) -> None:
+        settings = self.settings(args.get_config())
+        resources = [_resource(one) for one in args.resources]
+        for rule, level, resource, finding in stack_findings(self.rules, resources, settings):
+            if level is self.level:
+                self._say(rule, resource, finding, settings, report_violation)
+
+    def of_stack_with_notes(self, args: StackValidationArgs, report_violation: ReportViolation) -> None:
+        self.of_stack(args, report_violation)
+        for message, urn in self.ledger.told():
+            report_violation(message, urn or None)
+
+    def _say(
+        self, rule: Rule, resource: Resource, finding: Finding, settings: Settings, report_violation: ReportViolation
+    ) -> None:
+        exemption = settings.exemption(resource.name, resource.urn)
+        message = rule.message(resource, settings, finding)
+        if exemption is None:
+            report_violation(message, resource.urn)
+        elif exemption.holds(settings.today):
+            self.ledger.note(rule.name, resource, exemption)
+        else:
+            report_violation(f"{message} {exemption.over()}", resource.urn)
+
+    def remediate(self, args: ResourceValidationArgs) -> Any:
+        """The rules' remedies, made in the very inputs that came: a copy would lose which of them are secret."""
+        settings = self.settings(args.get_config())
+        exemption = settings.exemption(args.name, args.urn)
+        if exemption is not None and exemption.holds(settings.today):
+            return None
+        token = normalise(args.resource_type)
+        changed = [
+            remedy.run(token, cast(MutableMapping[str, Any], args.props), settings)
+            for rule in self.rules
+            for remedy in rule.remedies
+            if token in remedy.tokens
+        ]
+        return args.props if any(changed) else None
+
+
+def _resource(given: ResourceValidationArgs | PolicyResource) -> Resource:
+    return Resource(
+        given.resource_type,
+        given.name,
+        given.urn,
+        given.props,
+        protect=given.opts.protect,
+        provider=None if given.provider is None else given.provider.props,
+    )
+
+
+def _schema(rules: Iterable[Rule]) -> PolicyConfigSchema:
+    return PolicyConfigSchema(schema_of(options_of(rules), pack_settings()))
+
+
+def _own_policies(rule: Rule, ledger: Ledger) -> Iterable[Policy]:
     level = Level.ADVISORY if rule.advisory else Level.MANDATORY
     common: dict[str, Any] = {
         "description": rule.description,
         "enforcement_level": EnforcementLevel.ADVISORY if rule.advisory else EnforcementLevel.MANDATORY,
-        "config_schema": _schema(options_of([rule])),
+        "config_schema": _schema([rule]),
         "severity": Severity.LOW if rule.advisory else Severity.HIGH,
         "url": f"{DOCS}#{rule.name}",
     }
-    if rule.checks:
-        yield ResourceValidationPolicy(
-            name=rule.name,
-            validate=_validate((rule,), level),
-            remediate=_remediate(rule) if rule.remedies else None,
-            **common,
-        )
-    if rule.stack_checks:
-        name = f"{rule.name}-in-stack" if rule.checks else rule.name
-        yield StackValidationPolicy(name=name, validate=_validate_stack((rule,), level), **common)
+    for name in names_of(rule):
+        speaker = _Speaker(name, (rule,), level, ledger)
+        if rule.checks and name == rule.name:
+            remediate = speaker.remediate if rule.remedies else None
+            yield ResourceValidationPolicy(name=name, validate=speaker.of_resource, remediate=remediate, **common)
+        else:
+            yield StackValidationPolicy(name=name, validate=speaker.of_stack, **common)
 
 
-def _advice(rules: tuple[Rule, ...]) -> Iterable[Policy]:
+def _advice(rules: tuple[Rule, ...], ledger: Ledger) -> Iterable[Policy]:
     common: dict[str, Any] = {
         "enforcement_level": EnforcementLevel.ADVISORY,
-        "config_schema": _schema(options_of(rules)),
+        "config_schema": _schema(rules),
         "severity": Severity.LOW,
-        "url": f"{DOCS}#{ADVICE}",
     }
     yield ResourceValidationPolicy(
         name=ADVICE,
         description="Worth a look beside an Arc gateway: signs that prove nothing alone, and what is not known yet.",
-        validate=_validate(rules, Level.ADVISORY),
+        validate=_Speaker(ADVICE, rules, Level.ADVISORY, ledger).of_resource,
+        url=f"{DOCS}#{ADVICE}",
         **common,
     )
     yield StackValidationPolicy(
         name=STACK_ADVICE,
         description="Worth a look in a stack beside an Arc gateway, and the exemptions that counted.",
-        validate=_validate_stack(rules, Level.ADVISORY, exemptions=True),
+        validate=_Speaker(STACK_ADVICE, rules, Level.ADVISORY, ledger).of_stack_with_notes,
+        url=f"{DOCS}#{STACK_ADVICE}",
         **common,
     )
 
 
 check_pack_settings(options_of(RULES))
+mark_secrets()
 
-POLICIES: list[Policy] = [
-    *(policy for rule in RULES for policy in _policies_of(rule)),
-    *_advice(tuple(rule for rule in RULES if not rule.advisory)),
-]
+POLICIES: list[Policy] = policies_of(RULES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .commands import PROXY
+from .commands import PROXIES
 from .names import GATEWAY, covers
 from .reading import Node
 from .rule import OPEN, Check, Finding
@@ -33,7 +33,9 @@ def grade(settings: Settings, *, passes_gateway: bool = False) -> str:
 
 def _settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
     for node in subject.node.walk():
-        if isinstance(node.value, dict):
+        if node.open and node == subject.node:
+            yield _open(node)
+        elif isinstance(node.value, dict):
             yield from _switch(node.get("terminatesTls"), settings)
             yield from _certificate(node, settings)
 
@@ -47,7 +49,11 @@ def _switch(switch: Node, settings: Settings) -> Iterator[Finding]:
 
 
 def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
-    url, certificate = node.field("httpsUrl", "proxyHttps"), node.field("certificate", "proxyCertificate")
+    url = node.field("httpsUrl", "proxyHttps", "ARC_PROXY_HTTPS", "httpsProxy")
+    certificate = node.field("certificate", "proxyCertificate", "ARC_PROXY_CERTIFICATE", "proxyCert")
+    custom = node.field("isCustomCert")
+    if not certificate.text and not certificate.open and (custom.on or custom.open):
+        certificate = custom
     if url.value is None and certificate.value is None:
         return
     given = bool(certificate.text) or certificate.value is True
@@ -68,13 +74,16 @@ def _certificate(node: Node, settings: Settings) -> Iterator[Finding]:
             f"{_THROUGH}; nothing is to be done where the certificate is the proxy's own.",
         )
     elif (certificate.open and scheme == "http") or (url.open and (given or certificate.open)):
-        place = certificate if certificate.open else url
-        yield Finding(
-            OPEN,
-            place.path,
-            "is not known yet, so that a certificate together with an http:// proxy cannot be ruled out",
-            f"{_THROUGH}, or leave the certificate out.",
-        )
+        yield _open(certificate if certificate.open else url)
+
+
+def _open(place: Node) -> Finding:
+    return Finding(
+        OPEN,
+        place.path,
+        "is not known yet, so that a certificate together with an http:// proxy cannot be ruled out",
+        f"{_THROUGH}, or leave the certificate out.",
+    )
 
 
 CHECKS = (
@@ -82,7 +91,7 @@ CHECKS = (
         "settings",
         "proxy settings of our components, of the driver's environment, of `az connectedk8s`, of Arc's chart",
         _settings,
-        frozenset({PROXY}),
+        PROXIES,
         matches=is_component,
         grades=("terminates", "exempted", "sign"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -72,8 +73,18 @@ class Finding:
     mend: str
 
 
+class _Seeing:
+    """What looks at some types of resources."""
+
+    tokens: frozenset[str]
+    matches: Callable[[str], bool] | None
+
+    def sees(self, token: str) -> bool:
+        return token in self.tokens or (self.matches is not None and self.matches(token))
+
+
 @dataclass(frozen=True)
-class Check:
+class Check(_Seeing):
     """One row of a rule's table.
 
     Attributes:
@@ -92,12 +103,9 @@ class Check:
     matches: Callable[[str], bool] | None = None
     grades: tuple[str, ...] = ()
 
-    def sees(self, token: str) -> bool:
-        return token in self.tokens or (self.matches is not None and self.matches(token))
-
 
 @dataclass(frozen=True)
-class StackCheck:
+class StackCheck(_Seeing):
     """A row that looks at several resources of a stack together; its attributes are those of `Check`.
 
     `run` gets every subject of the tokens that it names, with the resource that declares each, and yields its findings
@@ -111,9 +119,6 @@ class StackCheck:
     matches: Callable[[str], bool] | None = None
     grades: tuple[str, ...] = ()
 
-    def sees(self, token: str) -> bool:
-        return token in self.tokens or (self.matches is not None and self.matches(token))
-
 
 @dataclass(frozen=True)
 class Remedy:
@@ -121,8 +126,9 @@ class Remedy:
 
     Attributes:
         does: what it changes, for the documentation.
-        run: changes the inputs that it is given in place (a copy would strip secrets) and says whether it did. Unknown
-            values arrive as sentinel texts here, which `reading.plain` tells apart.
+        run: changes the inputs that it is given in place, and says whether it did. They take `inputs[key] = value` and
+            nothing else, and keep a secret secret where it is replaced so; a copy of a map or list that holds one shows
+            it. Unknown values arrive as sentinel texts here, which `reading.plain` tells apart.
         tokens: the normalised types that it mends.
     """
 
@@ -204,11 +210,42 @@ def findings(rules: tuple[Rule, ...], resource: Resource, settings: Settings) ->
     if not expands(token) and not any(rule.checks_of(token) for rule in rules):
         return []
     found: dict[tuple[Path, str, Level], tuple[Rule, Level, Finding]] = {}
-    for subject in subjects(token, resource):
-        for rule in rules:
-            for level, finding in rule.judge(subject, settings):
-                found.setdefault((finding.path, finding.problem, level), (rule, level, finding))
+    for rule in rules:
+        for level, finding in _LAST.of(rule, token, resource, settings):
+            found.setdefault((finding.path, finding.problem, level), (rule, level, finding))
     return list(found.values())
+
+
+class _Last(threading.local):
+    """What rules said of the resource that this thread was asked about last: the advice asks all of them once more."""
+
+    about: Resource | None = None
+
+    def of(self, rule: Rule, token: str, resource: Resource, settings: Settings) -> list[tuple[Level, Finding]]:
+        """What the rule says."""
+        if not _same(resource, self.about):
+            self.about = resource
+            self.said: dict[str, tuple[list[Any], list[tuple[Level, Finding]]]] = {}
+        options = [settings.profile, *(settings.values.get(option.name) for option in rule.options)]
+        before = self.said.get(rule.name)
+        if before is not None and before[0] == options:
+            return before[1]
+        found = [heard for subject in subjects(token, resource) for heard in rule.judge(subject, settings)]
+        self.said[rule.name] = (options, found)
+        return found
+
+
+_LAST = _Last()
+
+
+def _same(one: Resource, other: Resource | None) -> bool:
+    """Whether both stand for one request of the engine: their inputs are the same objects."""
+    return (
+        other is not None
+        and one.props is other.props
+        and one.provider is other.provider
+        and (one.type, one.urn, one.protect) == (other.type, other.urn, other.protect)
+    )
 
 
 def stack_findings(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from fnmatch import fnmatchcase
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -60,7 +60,7 @@ class Exemption:
     """A resource that a rule is to leave alone for a time.
 
     Attributes:
-        resource: its name or URN; `*` stands for anything, but not for everything.
+        resource: its name, or its URN where this begins with `urn:`; `*` stands for anything, but not for a whole name.
         reason: why, for whoever reads the report.
         expires: the last day (UTC) on which it holds, as an ISO date.
     """
@@ -70,22 +70,41 @@ class Exemption:
     expires: str
 
     def covers(self, name: str, urn: str) -> bool:
-        return fnmatchcase(name, self.resource) or fnmatchcase(urn, self.resource)
+        # A name's pattern is not held against URNs, which carry words of every resource: `*dev*` is the stack's too.
+        subject = urn if self.resource.startswith("urn:") else name
+        return _pattern(self.resource).fullmatch(subject) is not None
 
     def holds(self, today: date) -> bool:
         """Whether it still counts; a date that no calendar has never does."""
+        last = self.last_day
+        return last is not None and today <= last
+
+    @property
+    def last_day(self) -> date | None:
         try:
-            return today <= date.fromisoformat(self.expires)
+            return date.fromisoformat(self.expires)
         except ValueError:
-            return False
+            return None
+
+    def over(self) -> str:
+        """Why it counts no longer."""
+        if self.last_day is None:
+            return f"Its exemption does not count: {self.expires!r} is no day."
+        return f"Its exemption expired: {self.expires} was the last day."
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"(?:\\\*)+", ".*", re.escape(text)), re.DOTALL)
 
 
 _EXEMPTION_SCHEMA = {
     "type": "object",
     "properties": {
-        "resource": {"type": "string", "pattern": r"[^*?\[\]:]"},
+        # A URN, or a name; either with more than `*` for the name.
+        "resource": {"type": "string", "pattern": r"^(?:urn:.*::)?[^:]*[^*:\s][^:]*$"},
         "reason": {"type": "string", "pattern": r"\S"},
-        "expires": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+        "expires": {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
     },
     "required": ["resource", "reason", "expires"],
     "additionalProperties": False,
@@ -98,8 +117,8 @@ PROFILE = choice(
 )
 EXEMPTIONS: Option[tuple[Exemption, ...]] = Option(
     "exemptions",
-    "resources that the policy leaves alone, each with `resource` (name or URN, with `*`), `reason` and `expires`; "
-    "each one that counted is reported",
+    "resources that the policy leaves alone, each with `resource` (name or URN, with `*` for anything), `reason` and "
+    "`expires` (the last day, UTC); each one that counted is reported",
     {"type": "array", "items": _EXEMPTION_SCHEMA},
     (),
     lambda value: tuple(Exemption(str(i["resource"]), str(i["reason"]), str(i["expires"])) for i in value),
@@ -142,19 +161,39 @@ def _json(pack: Mapping[str, Any], option: Option[Any]) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+class PackSettingsError(ValueError):
+    """pack.toml cannot be used; says why."""
+
+
 @lru_cache(maxsize=1)
 def pack_settings() -> Mapping[str, Any]:
-    """What pack.toml says: the defaults of every policy."""
-    return cast(Mapping[str, Any], tomllib.loads(PACK_FILE.read_text("utf-8")))
+    """What pack.toml says: the defaults of every policy.
+
+    Raises:
+        PackSettingsError: it is no TOML.
+    """
+    try:
+        return cast(Mapping[str, Any], _with_dates_as_text(tomllib.loads(PACK_FILE.read_text("utf-8"))))
+    except ValueError as error:
+        raise PackSettingsError(f"{PACK_FILE.name}: {error}") from error
+
+
+def _with_dates_as_text(value: Any) -> Any:
+    """TOML has dates of its own, written without quotes; JSON, in which the engine hands settings on, has none."""
+    if isinstance(value, dict):
+        return {key: _with_dates_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_dates_as_text(item) for item in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def check_pack_settings(options: Iterable[Option[Any]]) -> None:
-    """Refuse keys of pack.toml that set nothing.
+    """Refuse keys of pack.toml that set nothing; values are checked by the engine, as defaults of each policy.
 
     Raises:
-        ValueError: naming the key and those that there are.
+        PackSettingsError: naming the key and those that there are.
     """
     known = {option.name for option in options}
     for key in pack_settings():
         if key not in known:
-            raise ValueError(f"{PACK_FILE.name}: {key!r} sets nothing; the keys are {', '.join(sorted(known))}")
+            raise PackSettingsError(f"{PACK_FILE.name}: {key!r} sets nothing; the keys are {', '.join(sorted(known))}")

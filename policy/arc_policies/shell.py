@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: Stands within a word for what is not known: a variable of the process, the output of a command.
 OPEN = "\0"
@@ -14,15 +14,36 @@ POWERSHELLS = frozenset({"pwsh", "powershell"})
 CMD = frozenset({"cmd"})
 _KEYWORDS = ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time")
 _WRAPPERS = frozenset(
-    (*_KEYWORDS, "sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry")
+    (
+        *_KEYWORDS,
+        *("sudo", "doas", "env", "exec", "nohup", "command", "builtin", "nice", "timeout", "xargs", "retry"),
+        *("foreach-object", "%", "wsl", "stdbuf", "setsid", "unbuffer", "chronic"),
+    )
 )
 #: Options of wrappers that take the next word.
 _VALUED = frozenset({"-u", "--user", "-g", "-k", "-s", "-I", "-P", "-L", "-C"})
+_SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOoPpQRSWw")
+#: Programs that run a text as another user, as shells do.
+_SWITCHES = frozenset({"su", "runuser"})
+_PYTHON = re.compile(r"python[\d.]*")
 _WRAPPER_VALUE = re.compile(r"[\d.]+[smhd]?|root")
+#: What may stand before a loop in the same simple command.
+_BEFORE_LOOP = frozenset({"do", "then", "else", "{", "!", "time"})
+#: A loop over more words, or in a longer text, counts as one that nobody can count.
+_MOST_ROUNDS = 20
+_LONGEST_RUN_THROUGH = 20_000
+_COUNTING = re.compile(r"\s*\(*\s*\$?(\w+)\s*=[^\n]{0,200}?\)", re.ASCII)
+_SPAN = re.compile(r"\{(\d{1,6})\.\.(\d{1,6})\}", re.ASCII)
+#: Words that stand for any number of words.
+_NO_WORD = re.compile(rf"[{OPEN}*?\[{{]")
+_POWERSHELL_LOOP = re.compile(r"\bforeach\b|\bforeach-object\b|\|\s*%\s*\{|\bfor\s*\(|\bwhile\s*\(", re.IGNORECASE)
 _LONGEST = 400_000
 _DEEPEST = 12
 _CONTINUATION = re.compile(r"\\\r?\n|[`^][ \t]*\r?\n")
 _VARIABLE = re.compile(r"\{(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\}|(\w+)", re.ASCII)
+#: PowerShell's variables of the environment: where one is read, and where one is set.
+_ENVIRONMENT = re.compile(r"env:(\w+)(?!\w|\s*=)|\{env:(\w+)\}", re.ASCII | re.IGNORECASE)
+_SETTING = re.compile(f"{OPEN}:(\\w+)(?:=(.*))?", re.ASCII | re.DOTALL)
 _WHOLE_ARRAY = re.compile(r'"\$\{(\w+)\[@\]\}"', re.ASCII)
 _ASSIGNMENT = re.compile(r"(\w+)\+?=(.*)", re.ASCII | re.DOTALL)
 
@@ -39,11 +60,13 @@ class Call:
         program: the last part of its path, lower-case, without `.exe` or `.cmd`.
         arguments: the words after it.
         variables: what is known of its environment.
+        repeated: whether it runs in a loop that nobody can count, and with other words each time.
     """
 
     program: str
     arguments: tuple[str, ...]
     variables: Mapping[str, str]
+    repeated: bool = False
 
 
 def calls(text: str, variables: Mapping[str, str]) -> list[Call]:
@@ -70,10 +93,66 @@ def _calls(text: str, variables: dict[str, str], depth: int) -> list[Call]:
     text = _CONTINUATION.sub(lambda match: "" if match[0][0] == "\\" else " ", text)
     # An array expands into words of its own even between quotes.
     lexer = _Lexer(_WHOLE_ARRAY.sub(r"${\1[@]}", text), variables, depth)
+    found = _block(lexer, 0)
+    return found + lexer.nested
+
+
+def _block(lexer: _Lexer, loops: int) -> list[Call]:
+    """The calls up to the end of a loop's body, or of the text where there is none; a loop over words is run through.
+
+    Args:
+        lexer: at the block's begin.
+        loops: how many loops are around it.
+    """
+    if loops > _DEEPEST:
+        raise UnreadableError
     found: list[Call] = []
     for words, stdin in lexer.commands():
-        found += _run(words, variables, stdin, depth)
-    return found + lexer.nested
+        start = next((i for i, word in enumerate(words) if word not in _BEFORE_LOOP), len(words))
+        head = words[start:]
+        if head[:1] == ["done"] and loops:
+            return found
+        if head[:1] == ["for"]:
+            found += _loop(lexer, head, loops)
+            continue
+        found += _run(words, lexer.variables, stdin, lexer.depth)
+        if head[:1] in (["while"], ["until"]):
+            read = [word for word in head[2:] if word.isidentifier()] if "read" in head[1:2] else []
+            lexer.variables.update(dict.fromkeys(read, OPEN))
+            body = _block(lexer, loops + 1)
+            found += _repeated(body) if read else body
+    return found
+
+
+def _loop(lexer: _Lexer, head: list[str], loops: int) -> list[Call]:
+    """The calls of a `for` loop: once for each word where all are written out, else as of a number nobody knows."""
+    counting = _COUNTING.match(lexer.text, lexer.at) if head == ["for"] else None
+    if counting:
+        lexer.at = counting.end()
+    variable = counting[1] if counting else "".join(head[1:2])
+    rounds = [one for word in head[3:] for one in _words_of(word)]
+    start, found = lexer.at, list[Call]()
+    told = 0 < len(rounds) <= _MOST_ROUNDS and not any(_NO_WORD.search(one) for one in rounds)
+    if loops or not told or len(lexer.text) > _LONGEST_RUN_THROUGH:
+        lexer.variables[variable] = OPEN
+        return _repeated(_block(lexer, loops + 1))
+    for one in rounds:
+        lexer.at, lexer.variables[variable] = start, one
+        found += _block(lexer, loops + 1)
+    lexer.variables.pop(variable, None)
+    return found
+
+
+def _words_of(word: str) -> list[str]:
+    span = _SPAN.fullmatch(word)
+    if not span:
+        return [word]
+    first, last = int(span[1]), int(span[2])
+    return [str(number) for number in range(first, min(last, first + _MOST_ROUNDS) + 1)]
+
+
+def _repeated(found: list[Call]) -> list[Call]:
+    return [replace(call, repeated=True) if any(OPEN in word for word in call.arguments) else call for call in found]
 
 
 def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) -> list[Call]:
@@ -81,6 +160,9 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         own[assignment[1]] = assignment[2]
         words = words[1:]
+    if words and (setting := _SETTING.fullmatch(words[0])) and (setting[2] is not None or words[1:2] == ["="]):
+        variables[setting[1]] = " ".join(words[2:]) if setting[2] is None else setting[2]
+        return []
     if len(words) > 2 and words[1] == "=":
         # PowerShell keeps a result so: `$endpoint = New-AzPrivateEndpoint ...`.
         words = words[2:]
@@ -90,26 +172,46 @@ def _run(words: list[str], variables: dict[str, str], stdin: str, depth: int) ->
         variables.update(own)
         return []
     program, arguments = program_name(words[0]), words[1:]
+    if program.startswith("python") and arguments[:2] == ["-m", "azure.cli"]:
+        program, arguments = "az", arguments[2:]
     if program in {"export", "declare", "local", "set"}:
         pairs = (_ASSIGNMENT.fullmatch(word) for word in arguments)
         variables.update({pair[1]: pair[2] for pair in pairs if pair})
         return []
+    if _PYTHON.fullmatch(program) and arguments[:2] == ["-m", "azure.cli"]:
+        return [Call("az", tuple(arguments[2:]), own)]
+    if program == "ssh":
+        script = _remote(arguments) or stdin
+        return _calls(script, {}, depth + 1) if script else []
     if program == "eval":
         return _calls(" ".join(arguments), own, depth + 1)
     if program in _WRAPPERS:
         before = ["", *arguments]
         start = next((i for i, word in enumerate(arguments) if _runs(word) and before[i] not in _VALUED), None)
-        return [] if start is None else _run(arguments[start:], own, stdin, depth)
-    if program in SHELLS:
+        if start is None:
+            return []
+        own |= {pair[1]: pair[2] for word in arguments[:start] if (pair := _ASSIGNMENT.fullmatch(word))}
+        made = _run(arguments[start:], own, stdin, depth)
+        return [replace(call, repeated=True) for call in made] if program == "xargs" else made
+    if program in SHELLS or program in _SWITCHES:
         script = _after(arguments, lambda word: bool(re.fullmatch(r"-[a-z]*c", word))) or stdin
         return _calls(script, own, depth + 1) if script else []
     if program in POWERSHELLS:
         script = _after(arguments, lambda word: word.lower() in {"-c", "-command"}) or stdin
-        return _calls(script, own, depth + 1) if script else []
+        made = _calls(script, own, depth + 1) if script else []
+        return _repeated(made) if _POWERSHELL_LOOP.search(script) else made
     if program in CMD:
         script = _after(arguments, lambda word: word.lower() in {"/c", "/k", "/s"})
         return _calls(script, own, depth + 1) if script else []
     return [Call(program, tuple(arguments), own)]
+
+
+def _remote(arguments: list[str]) -> str:
+    """What `ssh` has the other machine run: the words after its options and the host."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if rest[0] in _SSH_VALUED else rest[1:]
+    return " ".join(rest[1:])
 
 
 def program_name(word: str) -> str:
@@ -150,6 +252,10 @@ class _Lexer:
                 words, word = _put(words, word)
             elif char == "(" and word is not None and _ASSIGNMENT.fullmatch(word):
                 word += self._until_closed()
+            elif char in "({" and word == "@":
+                # PowerShell's lists and tables, which may hold calls.
+                word += self._until_closed("()" if char == "(" else "{}")
+                self.nested += _calls(word[1:], self.variables, self.depth + 1)
             elif char == "&" and text.startswith(">", self.at):
                 continue
             elif char in "\n;&|()":
@@ -225,6 +331,10 @@ class _Lexer:
             self.at += 1
             self.nested += _calls(self._until_closed(), self.variables, self.depth + 1)
             return OPEN
+        environment = _ENVIRONMENT.match(self.text, self.at)
+        if environment:
+            self.at = environment.end()
+            return self.variables.get(environment[1] or environment[2], OPEN)
         found = _VARIABLE.match(self.text, self.at)
         if not found:
             return OPEN
@@ -234,7 +344,7 @@ class _Lexer:
             return found[2] or OPEN
         return value
 
-    def _until_closed(self) -> str:
+    def _until_closed(self, pair: str = "()") -> str:
         start, depth, quote = self.at, 1, ""
         while self.at < len(self.text):
             char = self.text[self.at]
@@ -245,8 +355,8 @@ class _Lexer:
                 quote = char
             elif char == "\\":
                 self.at += 1
-            elif char in "()":
-                depth += 1 if char == "(" else -1
+            elif char in pair:
+                depth += 1 if char == pair[0] else -1
                 if depth == 0:
                     return self.text[start : self.at - 1]
         raise UnreadableError
@@ -271,4 +381,6 @@ class _Lexer:
 
 
 def _put(words: list[str], word: str | None) -> tuple[list[str], None]:
-    return ([*words, word] if word is not None else words), None
+    if word is not None:
+        words.append(word)
+    return words, None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 
-from .commands import COMMANDS, PROXY, command_subjects
+from .arc_chart import is_arc_chart, release_subjects
+from .commands import CHART_PROXY, COMMANDS, command_subjects
 from .reading import Node, Value, from_json, plain
-from .templates import DEPLOYMENT, deployment_subjects
-from .tokens import Resource, Subject, from_arm, normalise
+from .templates import DEPLOYMENT, OPEN_TEMPLATE, deployment_subjects
+from .tokens import Resource, Subject, from_arm, normalise, operated
 
 GENERIC = frozenset({"azure-native:resources:resource"})
 HELM = frozenset({"kubernetes:helm.sh:release", "kubernetes:helm.sh:chart"})
@@ -30,7 +32,8 @@ _ARM_TYPE = re.compile(r"[A-Za-z]+\.[\w.]+(?:/\w+)+(?:@[\w-]+)?")
 def expands(token: str) -> bool:
     """Whether a resource of this type may declare more than itself."""
     provider = token.partition(":")[0]
-    return token in COMMANDS or token in GENERIC or token == DEPLOYMENT or token in HELM or _foreign(provider)
+    known = token in COMMANDS or token in GENERIC or token == DEPLOYMENT or token in HELM
+    return known or bool(operated(token)) or _foreign(provider)
 
 
 def is_component(token: str) -> bool:
@@ -42,9 +45,23 @@ def _foreign(provider: str) -> bool:
     return provider not in _KNOWN_PROVIDERS and not provider.startswith("azure-native_")
 
 
+class _Last(threading.local):
+    """What the resource that this thread was asked about last declares: one policy after the other asks."""
+
+    token: str = ""
+    props: object = None
+    declared: tuple[Subject, ...] = ()
+
+
+_LAST = _Last()
+
+
 def subjects(token: str, resource: Resource) -> list[Subject]:
     """All that a resource of this normalised type declares, itself first."""
-    return [replace(subject, resource=resource) for subject in _subjects(token, Node(plain(resource.props)))]
+    if resource.props is not _LAST.props or token != _LAST.token:
+        _LAST.declared = tuple(_subjects(token, Node(plain(resource.props))))
+        _LAST.token, _LAST.props = token, resource.props
+    return [replace(subject, resource=resource) for subject in _LAST.declared]
 
 
 def _subjects(token: str, node: Node) -> list[Subject]:
@@ -56,13 +73,23 @@ def _subjects(token: str, node: Node) -> list[Subject]:
     if token == DEPLOYMENT:
         return own + deployment_subjects(node)
     if token in HELM:
-        return own + _arc_chart(node)
+        return own + _arc_chart(node) + list(release_subjects(node))
     if token.startswith("kubernetes:"):
         items = node.get("items").each()
-        return [Subject(_kind(item, token), item) for item in items] if items else own
+        return [one for item in items for one in _kubernetes(_kind(item, token), item)] or _kubernetes(token, node)
     if _foreign(token.partition(":")[0]):
-        return _bridged(node)
+        return _bridged(node, token.rpartition(":")[2])
     return own
+
+
+def _kubernetes(token: str, node: Node) -> list[Subject]:
+    """A Kubernetes object, and the Azure resource that an operator in the cluster makes of it."""
+    spec = node.get("spec")
+    given = spec.get("forProvider")
+    kind = operated(token)
+    form = "is, by way of a Kubernetes operator, an Azure resource that"
+    made = [Subject(kind, spec if given.value is None else given, form=form)] if kind else []
+    return [Subject(token, node), *made]
 
 
 def _kind(item: Node, token: str) -> str:
@@ -83,24 +110,30 @@ def _generic(node: Node) -> list[Subject]:
     return [Subject(from_arm(arm_type), node, form="is a generic Azure resource that")] if kind else []
 
 
-def _bridged(node: Node) -> list[Subject]:
+#: Types of azapi that change or ask what exists.
+_CHANGES = frozenset({"updateresource", "resourceaction"})
+
+
+def _bridged(node: Node, kind_of_resource: str) -> list[Subject]:
     """A provider of its own names, such as azapi, whose `type` is ARM's and whose `body` is the resource."""
     kind, body = node.get("type"), node.get("body")
     if body.text:
         body = Node(from_json(body.text), body.path)
+    if kind.open and body.value is not None:
+        return [Subject(OPEN_TEMPLATE, kind)]
     if not _ARM_TYPE.fullmatch(kind.text):
         return [Subject(FOREIGN, node)]
-    value: Value = {"name": node.get("name").value, "properties": body.get("properties").value}
+    value: Value = {
+        **{key: node.get(key).value for key in ("name", "parentId", "location", "tags")},
+        **({key: item.value for key in ("location", "tags") if (item := body.get(key)).value is not None}),
+        "existing": kind_of_resource in _CHANGES,
+        "properties": body.get("properties").value,
+    }
     return [Subject(from_arm(kind.text), Node(value), kind.path, "is an Azure resource that")]
 
 
 def _arc_chart(node: Node) -> list[Subject]:
     """The proxy settings among the values of Arc's own chart."""
-    if "azure-arc-k8sagents" not in node.get("chart").text.lower():
+    if not is_arc_chart(node.get("chart").text):
         return []
-    values = node.get("values", "global")
-    body: Value = {
-        "httpsUrl": values.get("httpsProxy").value,
-        "certificate": values.get("proxyCert").value or values.get("isCustomCert").value,
-    }
-    return [Subject(PROXY, Node(body), values.path)]
+    return [Subject(CHART_PROXY, node.get("values", "global"))]

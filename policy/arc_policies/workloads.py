@@ -109,15 +109,20 @@ def _program(container: Node, words: tuple[str, ...], settings: Settings) -> Ite
 
 def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
     texts: list[tuple[Node, str]] = []
+    for entry, text in entries(subject):
+        if entry.open:
+            yield Finding(OPEN, entry.path, "holds configuration that is not known yet", _MEND)
+        texts += [(entry, text), (entry, str(entry.path[-1]))]
+    yield from _judge(texts, settings)
+
+
+def entries(subject: Subject) -> Iterator[tuple[Node, str]]:
+    """The entries of a ConfigMap or Secret with their text, decoded where it must be."""
     for name in ("data", "stringData", "binaryData"):
         encoded = name == "binaryData" or (name == "data" and subject.token.endswith(":secret"))
-        entries = subject.node.get(name)
-        for entry in [entries] if entries.open else entries.children():
-            if entry.open:
-                yield Finding(OPEN, entry.path, "holds configuration that is not known yet", _MEND)
-            texts.append((entry, _decoded(entry.text) if encoded else entry.text))
-            texts.append((entry, str(entry.path[-1])))
-    yield from _judge(texts, settings)
+        held = subject.node.get(name)
+        for entry in [held] if held.open else held.children():
+            yield entry, _decoded(entry.text) if encoded else entry.text
 
 
 def _decoded(text: str) -> str:
@@ -166,10 +171,15 @@ def _spliced(text: str, earlier: list[re.Match[str]]) -> bool:
 
 
 def _helm(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    yield from _image(subject.node.get("chart"), settings)
+    chart = subject.node.get("chart")
+    if chart.open:
+        yield Finding(OPEN, chart.path, "installs a chart that is not known yet", _MEND)
+    yield from _image(chart, settings)
     texts: list[tuple[Node, str]] = []
     for node in subject.node.get("values").walk():
-        if node.key in {"image", "repository"} and node.text:
+        if node.key in {"image", "repository"} and node.open:
+            yield Finding(OPEN, node.path, "runs an image that is not known yet", _MEND)
+        elif node.key in {"image", "repository"} and node.text:
             yield from _image(node, settings)
         elif node.text:
             texts.append((node, node.text))
@@ -206,27 +216,30 @@ def _kubernetes(*kinds: str) -> frozenset[str]:
     return frozenset(f"kubernetes:{kind}" for kind in kinds)
 
 
+WORKLOADS = _kubernetes(
+    *(
+        f"{group}:{kind}"
+        for group in ("apps", "extensions")
+        for kind in ("deployment", "daemonset", "replicaset", "statefulset")
+    ),
+    *(f"core:{kind}" for kind in ("pod", "podtemplate", "replicationcontroller")),
+    *(f"batch:{kind}" for kind in ("job", "cronjob")),
+)
+CONFIGURATION = _kubernetes("core:configmap", "core:secret")
+
 CHECKS = (
     Check(
         "workload",
         "images of pods and of what makes pods, patches and lists included",
         _workload,
-        _kubernetes(
-            *(
-                f"{group}:{kind}"
-                for group in ("apps", "extensions")
-                for kind in ("deployment", "daemonset", "replicaset", "statefulset")
-            ),
-            *(f"core:{kind}" for kind in ("pod", "podtemplate", "replicationcontroller")),
-            *(f"batch:{kind}" for kind in ("job", "cronjob")),
-        ),
+        WORKLOADS,
         grades=("terminates", "exempted", "sign"),
     ),
     Check(
         "configuration",
         "text in ConfigMaps and Secrets",
         _configuration,
-        _kubernetes("core:configmap", "core:secret"),
+        CONFIGURATION,
         grades=("terminates", "exempted", "sign"),
     ),
     Check(

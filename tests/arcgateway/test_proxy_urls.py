@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from arcgateway.proxy import (
     DOCUMENTED_MINIMUM,
+    Fault,
     ProxySettings,
     ProxyUrl,
+    ProxyUrlError,
     bypasses,
     canonical,
     complete,
@@ -42,6 +44,25 @@ ENTRIES = st.lists(NAMES | NETWORKS | st.ip_addresses(v=6).map(str), max_size=8)
 def test_urls_that_are_read(text: str, host: str, port: int, user: str | None, password: str | None) -> None:
     url = ProxyUrl.parse(text)
     assert (url.host, url.port, url.username, url.password) == (host, port, user, password)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("http://pro xy:1", Fault.BLANKS),
+        ("proxy:3128", Fault.NO_SCHEME),
+        ("socks5://proxy:1080", Fault.SCHEME),
+        ("http://proxy:99999", Fault.UNREADABLE),
+        ("http://proxy:1/x", Fault.TAIL),
+        ("http://proxy", Fault.NO_PORT),
+        ("http://10.0.1:1", Fault.HOST),
+        ("http://u:50%@proxy:1", Fault.CREDENTIALS),
+    ],
+)
+def test_what_is_wrong_with_a_url(text: str, fault: Fault) -> None:
+    with pytest.raises(ProxyUrlError) as caught:
+        ProxyUrl.parse(text)
+    assert caught.value.fault is fault
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from arc_policies.pack import ADVICE, POLICIES, RULES
+from arc_policies.pack import ADVICE, POLICIES, RULES, names_of, policies_of
 from pulumi_policy import (
     PolicyResource,
     PolicyResourceOptions,
@@ -120,7 +120,8 @@ def ask(policy: str, case: Case) -> list[str]:
 
 def ask_stack(policy: str, case: StackCase) -> list[tuple[str, str]]:
     """The messages of one policy about a stack, each with the resource's URN."""
-    asked = BY_NAME[policy]
+    # Fresh ones: the stack's advice tells what the others have noted, and that is other cases' here.
+    asked = next(one for one in policies_of(RULES) if one.name == policy)
     assert isinstance(asked, StackValidationPolicy)
     messages: list[tuple[str, str]] = []
     resources = [
@@ -147,4 +148,4 @@ def ask_stack(policy: str, case: StackCase) -> list[tuple[str, str]]:
 
 def stack_policy_of(rule: str) -> str:
     """The policy that judges a rule's stacks."""
-    return f"{rule}-in-stack" if RULE_BY_NAME[rule].checks else rule
+    return names_of(RULE_BY_NAME[rule])[-1]

@@ -22,11 +22,11 @@ def connection(target: object, *groups: str) -> list[dict[str, Any]]:
     return [{"name": "c", "privateLinkServiceId": target, "groupIds": list(groups)}]
 
 
-def template(*resources: dict[str, Any], **rest: Any) -> dict[str, Any]:
+def template(*resources: dict[str, Any] | str, **rest: Any) -> dict[str, Any]:
     return {"$schema": "x", "contentVersion": "1.0.0.0", "resources": list(resources), **rest}
 
 
-def deployment(*resources: dict[str, Any], **rest: Any) -> dict[str, Any]:
+def deployment(*resources: dict[str, Any] | str, **rest: Any) -> dict[str, Any]:
     return {"properties": {"mode": "Incremental", "template": template(*resources, **rest)}}
 
 
@@ -392,6 +392,14 @@ ADVISED = [
     Case(
         "linked template", DEPLOYMENT, {"properties": {"templateLink": {"uri": "https://x"}}}, "properties.templateLink"
     ),
+    Case("unknown resource of a template", DEPLOYMENT, deployment(UNKNOWN), "properties.template.resources[0]"),
+    Case(
+        "unknown resources of a template",
+        DEPLOYMENT,
+        {"properties": {"template": {"resources": UNKNOWN}}},
+        "properties.template.resources",
+    ),
+    Case("unknown azapi", "azapi:index/resource:Resource", {"type": UNKNOWN, "body": {}}, "type"),
     Case("bridged", "terraform:index:Thing", {"a": [{"b": SCOPE}]}, "a[0].b"),
     Case(
         "python text",
@@ -399,12 +407,24 @@ ADVISED = [
         {"interpreter": ["python3", "-c"], "create": "run(['az','network','private-endpoint','create'])"},
         "create",
     ),
+    Case("template of a command", LOCAL, {"create": "az deployment group create -g g -f main.bicep"}, "create"),
+    Case(
+        "template of PowerShell",
+        LOCAL,
+        {"interpreter": ["pwsh", "-c"], "create": "New-AzResourceGroupDeployment -TemplateFile main.bicep"},
+        "create",
+    ),
     Case("unknown groups", LOCAL, {"create": "az network $WHAT create -n pe"}, "create"),
     Case("unbalanced", LOCAL, {"create": "az network private-endpoint create 'x"}, "create"),
 ]
 
 PASSED = [
-    Case("gateway", "azure-native:hybridcompute:Gateway", {"gatewayType": "Public", "allowedFeatures": ["*"]}),
+    Case(
+        "gateway",
+        "azure-native:hybridcompute:Gateway",
+        {"gatewayType": "Public", "allowedFeatures": ["*"]},
+        protect=True,
+    ),
     Case(
         "cluster, off",
         "azure-native:kubernetes:ConnectedCluster",
@@ -432,6 +452,7 @@ PASSED = [
     Case("oidc", LOCAL, {"create": "az connectedk8s connect -n c --enable-oidc-issuer --proxy-skip-range .svc"}),
     Case("redirected", LOCAL, {"create": "az account show >/dev/null 2>&1 && echo ok"}),
     Case("here-document for a file", LOCAL, {"create": f"cat > notes <<EOF\n{CREATE}\nEOF\naz account show"}),
+    Case("template of a command, tried out", LOCAL, {"create": "az deployment group what-if -g g -f main.bicep"}),
     Case(
         "rest read", LOCAL, {"create": f"az rest --method get --url https://management.azure.com{SCOPE}?api-version=1"}
     ),

@@ -66,7 +66,16 @@ values = st.recursive(
     max_leaves=25,
 )
 inputs = st.dictionaries(st.sampled_from(KNOWN_KEYS), values, max_size=6)
-configs = st.sampled_from([{}, {"profile": "ga"}, {"scope": "arc"}, {"profile": "ga", "exemptHosts": ["*"]}])
+configs = st.sampled_from(
+    [
+        {},
+        {"profile": "ga"},
+        {"scope": "arc"},
+        {"requiredTags": ["owner"]},
+        {"profile": "ga", "exemptHosts": ["*"]},
+        {"gatewaysElsewhere": {"default": 5.0}},
+    ]
+)
 
 
 @given(st.sampled_from(TYPES) | st.text(max_size=30), inputs, configs)
@@ -130,7 +139,7 @@ def test_large_inputs_are_judged_in_time() -> None:
         ),
         "command:local:Command": {"create": "echo 'x' \"$(date)\";\n" * 10_000},
     }
-    started = time.perf_counter()
+    started = time.process_time()
     for resource_type, props in large.items():
         findings(RULES, Resource(resource_type, "large", "urn", props), Settings())
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10

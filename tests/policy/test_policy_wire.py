@@ -8,33 +8,14 @@ from typing import Any
 import pytest
 import tls_proxy_cases
 from arc_policies.documentation import page
-from arc_policies.pack import POLICIES, RULES
-from google.protobuf import struct_pb2
+from arc_policies.pack import ADVICE, POLICIES, RULES, STACK_ADVICE, names_of, options_of
+from arc_policies.settings import COMMON, Option
 from policy_cases import UNKNOWN
 from pulumi.runtime.proto import analyzer_pb2 as wire
-from pulumi_policy import EnforcementLevel
-from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
-from pulumi_policy.policy import _PolicyAnalyzerServicer
+from wire_calls import analyze, secret, served
 
 PROXY, CLUSTER = "arc-gateway:index:ProxySettings", "arc-gateway:index:ConnectedCluster"
 ENDPOINT = "azure-native:network:PrivateEndpoint"
-
-
-def served() -> Any:
-    return _PolicyAnalyzerServicer("arc-gateway", "0.0.1", POLICIES, EnforcementLevel.ADVISORY)
-
-
-def analyze(resource_type: str, props: dict[str, Any], server: Any = None) -> list[Any]:
-    properties = struct_pb2.Struct()
-    properties.update(props)
-    request = wire.AnalyzeRequest(
-        type=resource_type, urn=f"urn:pulumi:dev::p::{resource_type}::north", name="north", properties=properties
-    )
-    return list((server or served()).Analyze(request, None).diagnostics)
-
-
-def secret(value: object) -> dict[str, object]:
-    return {SPECIAL_SIG_KEY: SPECIAL_SECRET_SIG, "value": value}
 
 
 @pytest.mark.parametrize(
@@ -79,17 +60,14 @@ def test_a_sound_resource_gets_no_word() -> None:
 
 
 def test_the_profile_comes_with_the_policies_configuration() -> None:
-    server = served()
-    request = wire.ConfigureAnalyzerRequest()
-    for policy in POLICIES:
-        assert policy.enforcement_level is not None
-        level = wire.MANDATORY if policy.enforcement_level is EnforcementLevel.MANDATORY else wire.ADVISORY
-        request.policyConfig[policy.name].enforcementLevel = level
-        request.policyConfig[policy.name].properties.update({"profile": "ga", "exemptHosts": []})
-    server.Configure(request, None)
+    server = served(config={policy.name: {"profile": "ga", "exemptHosts": []} for policy in POLICIES})
     (found,) = analyze(ENDPOINT, {}, server)
     assert found.enforcementLevel == wire.ADVISORY
     assert "profile ga" in found.message
+
+
+def options_of_rules(name: str) -> list[Option[Any]]:
+    return [option for rule in RULES for option in (*COMMON, *rule.options) if option.name == name]
 
 
 def test_what_the_pack_says_of_itself() -> None:
@@ -97,9 +75,15 @@ def test_what_the_pack_says_of_itself() -> None:
     policies = {policy.name: policy for policy in info.policies}
     assert len(policies) == len(POLICIES), "two policies of one name"
     for rule in RULES:
-        assert policies[rule.name].enforcementLevel == wire.MANDATORY
+        for name in names_of(rule):
+            assert policies[name].enforcementLevel == (wire.ADVISORY if rule.advisory else wire.MANDATORY)
+            low, high = wire.POLICY_SEVERITY_LOW, wire.POLICY_SEVERITY_HIGH
+            assert policies[name].severity == (low if rule.advisory else high)
+    assert set(policies) == {ADVICE, STACK_ADVICE}.union(*map(names_of, RULES))
     for policy in policies.values():
         assert policy.configSchema.properties["profile"]["default"] == "preview"
+    for option in options_of(RULES):
+        assert {id(one) for one in options_of_rules(option.name)} == {id(option)}, "two options of one name"
     checks = [(rule.name, check.name) for rule in RULES for check in rule.checks]
     assert len(checks) == len(set(checks)), "two checks of one name in a rule"
 
@@ -107,7 +91,9 @@ def test_what_the_pack_says_of_itself() -> None:
 def test_every_link_in_a_message_leads_somewhere() -> None:
     page = (Path(__file__).parents[2] / "docs/policies.md").read_text("utf-8")
     for policy in POLICIES:
-        assert f"\n## {policy.name}\n" in page
+        assert policy.url is not None
+        assert f"\n## {policy.url.removeprefix('docs/policies.md#')}\n" in page
+        assert f"`{policy.name}`" in page
 
 
 def test_the_page_is_written_from_the_rules() -> None:

@@ -81,13 +81,19 @@ REFUSED = [
         "create",
     ),
     Case(
+        "certificate, az, from a file",
+        LOCAL,
+        {"create": "az connectedk8s update --proxy-https http://p:3128 --proxy-cert @ca.pem"},
+        "create",
+    ),
+    Case(
         "certificate, chart",
         RELEASE,
         {
             "chart": "oci://mcr.microsoft.com/azurearck8s/batch2/stable/v2/azure-arc-k8sagents",
             "values": {"global": {"httpsProxy": "http://p:3128", "proxyCert": PEM}},
         },
-        "values.global",
+        "values.global.proxyCert",
     ),
     Case("firewall", RULES, groups(group(rule("*"))), ONE_RULE, GA),
     Case("firewall, exact", RULES, groups(group(rule("shop.example", "eastus.gw.arc.azure.com"))), ONE_RULE, GA),
@@ -226,6 +232,8 @@ ADVISED = [
     Case("may say so", PROXY, {"terminatesTls": UNKNOWN}, "terminatesTls"),
     Case("https and certificate", PROXY, {"httpsUrl": "https://proxy:3129", "certificate": PEM}, "certificate"),
     Case("unknown certificate", PROXY, {"httpsUrl": "http://proxy:3128", "certificate": UNKNOWN}, "certificate"),
+    Case("unknown chart", RELEASE, {"chart": UNKNOWN, "values": {}}, "chart"),
+    Case("unknown image of a chart", RELEASE, {"chart": "p", "values": {"image": UNKNOWN}}, "values.image"),
     Case("unknown address", PROXY, {"httpsUrl": UNKNOWN, "certificate": PEM}, "httpsUrl"),
     Case(
         "firewall, exempt",
@@ -307,12 +315,24 @@ PASSED = [
     Case(
         "az, no certificate",
         LOCAL,
-        {"create": "az connectedk8s connect -n c --proxy-https http://p:3128 --proxy-http http://p:3128"},
+        {
+            "create": "az connectedk8s connect -n c --proxy-https http://p:3128 --proxy-http http://p:3128 "
+            "--proxy-skip-range 10.96.0.0/12,kubernetes.default.svc,.svc.cluster.local,.svc"
+        },
     ),
     Case(
         "Arc's chart",
         RELEASE,
-        {"chart": "azure-arc-k8sagents", "values": {"global": {"httpsProxy": "http://p", "isCustomCert": False}}},
+        {
+            "chart": "azure-arc-k8sagents",
+            "values": {
+                "global": {
+                    "httpsProxy": "http://p:3128",
+                    "noProxy": "10.96.0.0/12,kubernetes.default.svc,.svc.cluster.local,.svc",
+                    "isCustomCert": False,
+                }
+            },
+        },
     ),
     Case("firewall, no termination", RULES, groups(group(rule("*", terminates=False)))),
     Case("firewall, other hosts", RULES, groups(group(rule("shop.example", "*.shop.example", "microsoft.com")))),
