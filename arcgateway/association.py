@@ -29,7 +29,7 @@ from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId, same
 from arcgateway.kube import Agents, Release
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
-from arcgateway.times import SETTLING, rfc3339
+from arcgateway.times import rfc3339
 
 #: Agents have the Arc Proxy from this version on.
 OLDEST_AGENTS = (1, 21, 10)

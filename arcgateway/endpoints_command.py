@@ -207,7 +207,7 @@ def _number(number: int) -> str:
 
 def _allowlist(given: dict[str, Any], arm: Callable[[], Reader]) -> Allowlist:
     from arcgateway import allowlist
-    from arcgateway.times import SETTLING, moment
+    from arcgateway.times import moment
 
     regions = [region for text in given["regions"] for region in text.split(",") if region.strip()]
     gateway: str | None = given["gateway"]
@@ -223,7 +223,7 @@ def _allowlist(given: dict[str, Any], arm: Callable[[], Reader]) -> Allowlist:
     times = [checked(lambda text=text: moment(text)) for text in given["times"]]  # type: ignore[misc]
     if times:
         places = regions or sorted({one.region for one in clusters})
-        clusters += [allowlist.Cluster("the cluster given", place, max(times) + SETTLING) for place in places]
+        clusters += [allowlist.Cluster("the cluster given", place, max(times) + endpoints.SETTLING) for place in places]
     return checked(
         lambda: allowlist.build(
             gateway,

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from arcgateway import arm
 from arcgateway.allowlist import Cluster
 from arcgateway.association import associated_at
-from arcgateway.endpoints import region_name
+from arcgateway.endpoints import SETTLING, region_name
 from arcgateway.errors import Failure
 from arcgateway.status import Association, Reader, Status
-from arcgateway.times import SETTLING
 
 
 def clusters(looked: Iterable[Status]) -> list[Cluster]:

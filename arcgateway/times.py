@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-#: How long the documentation asks to wait before the names that the gateway replaces are closed.
-SETTLING = timedelta(hours=1)
+from datetime import UTC, datetime
 
 
 def rfc3339(when: datetime | None) -> str | None:

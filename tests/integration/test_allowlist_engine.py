@@ -120,6 +120,14 @@ def test_a_firewall_policy_gets_the_rules_and_keeps_them_unchanged(sandbox: Sand
     pulumi(sandbox, folder, "destroy", "--yes")
 
 
+def test_azure_is_asked_which_clusters_still_need_a_name(sandbox: Sandbox) -> None:
+    words = [str(PROJECT / ".venv/bin/python"), "-m", "arcgateway", "endpoints", "--gateway", GATEWAY, "--removable"]
+    asked = sandbox.run(*words, "--json", "--subscription", sandbox.variables["ARM_SUBSCRIPTION_ID"])
+    rows = {row["host"]: row for row in json.loads(asked.stdout)}
+    assert rows["sts.windows.net"]["waitingFor"] == ["west"] and rows["sts.windows.net"]["removableAt"] is None
+    assert "eastus.dp.kubernetesconfiguration.azure.com" in rows and "west" in asked.stderr
+
+
 def _schema(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
