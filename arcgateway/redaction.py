@@ -15,6 +15,18 @@ _GENERIC = (
     (re.compile(r"\beyJ[-\w]{10,}\.[-\w]{10,}\.[-\w]*"), "***"),
 )
 
+#: What may be a credential in a text of which nothing is known.
+_FOREIGN = (
+    (re.compile(r"[^\s/@'\"=]+:[^\s/@'\"]+(?=@)"), "***"),
+    (
+        re.compile(
+            r"(?i)([\w.-]{0,40}(?:passw(?:or)?d|passwd|pwd|secret|token|api[-_]?key|account[-_]?key|credentials?|cookie|"
+            r"\bsig|signature|authorization)[\w-]{0,40}[\"']?\s*[=:]\s*)(?:[\"'][^\"']*[\"']?|[^\s,;&}\"']+(?:\s+\*\*\*)?)"
+        ),
+        r"\1***",
+    ),
+)
+
 
 class Redactor:
     """Replaces known secrets, and what looks like one, with `***`.
@@ -39,3 +51,10 @@ class Redactor:
         for pattern, replacement in _GENERIC:
             text = pattern.sub(replacement, text)
         return text
+
+
+def foreign(text: str) -> str:
+    """A text that somebody else's program wrote, without what may be a credential: rather too little than too much."""
+    for pattern, replacement in _FOREIGN:
+        text = pattern.sub(replacement, text)
+    return text
