@@ -55,7 +55,10 @@ class Lists:
         Raises:
             ValueError: as `endpoints.required`.
         """
-        chosen, required, removable, others = tuple(scenarios), [], [], []
+        chosen = tuple(scenarios)
+        required: list[Endpoint] = []
+        removable: list[Endpoint] = []
+        others: list[Endpoint] = []
         for region in regions:
             required += endpoints.required(gateway, region, chosen, edition, vault=vault)
             if gateway:
@@ -167,7 +170,7 @@ class Closable:
         endpoint: the listed name.
         verdict: unused, used, or unproven where the logs cannot tell.
         evidence: why, in a sentence.
-        direct: connections past the gateway, since the association where its time is known.
+        direct: connections past the gateway; without those before the association, where its time is known.
         through: connections through the gateway.
         unknown: connections whose way the logs do not tell.
     """
@@ -276,9 +279,7 @@ def assess(
             return "", None
         if tally.is_gateway(place.host):
             return "gateway", False
-        row = index.find(place.host, place.port) or index.find(*place)
-        if row is None and place.host.startswith("*."):
-            row = index.find("x" + place.host[1:], place.port)
+        row = index.find(*place)
         if row is None:
             return ("in-cluster" if _inside(place.host) else "unlisted"), None
         key = (row.host, row.port)
@@ -294,7 +295,7 @@ def assess(
     for source in sources:
         lines.add(source)
     report = Report(rows, lines, sources, [], gateway, regions, problems)
-    judge = _Judge(report, tally, associated, at_least, now)
+    judge = _Judge(report, associated, at_least, now)
     report.closable += [judge.verdict(row, index) for row in lists.removable]
     return report
 
@@ -302,29 +303,23 @@ def assess(
 class _Judge:
     """Says of a removable name whether the logs prove that nobody needs it."""
 
-    def __init__(
-        self, report: Report, tally: Tally, associated: float | None, at_least: float, now: float | None
-    ) -> None:
+    def __init__(self, report: Report, associated: float | None, at_least: float, now: float | None) -> None:
         self._report = report
-        self._tally = tally
         self._associated = associated
         self._reasons = tuple(self._doubts(at_least, now))
 
     def verdict(self, endpoint: Endpoint, index: Index) -> Closable:
         """The verdict on one name."""
         seen = [row for row in self._report.rows if self._is(row.place, endpoint, index)]
-        direct, through, unknown = (total(row.by(way) for row in seen) for way in WAYS[1:2] + WAYS[:1] + WAYS[2:])
-        after = self._after(seen, "direct")
+        through, direct, unknown = (self._after(seen, way) for way in WAYS)
         word: Verdict
-        if after.requests:
-            users = sorted(
-                {kind.cluster for row in seen for kind in row.kinds if kind.way == "direct" and kind.cluster}
-            )
+        if direct.requests:
+            users = sorted({kind.cluster for row in seen for kind in row.kinds if kind.way == "direct"} - {""})
             by = f" from {', '.join(users)}" if users else ""
-            word, why = "used", f"{_times(after.requests)} past the gateway{by}, the last {_at(after.last)}"
+            word, why = "used", f"past the gateway{by}, the last time {_at(direct.last)} ({_times(direct.requests)})"
         elif unknown.requests:
             word = "unproven"
-            why = f"{_times(unknown.requests)}, the last {_at(unknown.last)}, and the logs do not tell by which way"
+            why = f"the logs do not tell by which way it was asked for {_times(unknown.requests)}"
         elif reason := self._reason(endpoint):
             word, why = "unproven", reason
         else:
@@ -341,7 +336,7 @@ class _Judge:
         return place.host == endpoint.host or (row is not None and row.host == endpoint.host)
 
     def _after(self, rows: Iterable[Row], way: Way) -> Count:
-        """What went a way, but for counts that ended before the association."""
+        """What went a way, but for kinds of connections that were not met after the association."""
         return total(
             count
             for row in rows
@@ -362,8 +357,6 @@ class _Judge:
             yield f"{', '.join(sorted({problem.where for problem in report.problems}))} could not be read"
         if report.lines.unread_share > UNREAD_LIMIT:
             yield f"{report.lines.unread_share:.1%} of the lines could not be read"
-        if self._tally.full:
-            yield "there were more destinations than are told apart"
         covered = self._span(now)
         if covered is not None and covered < at_least:
             yield f"the logs cover {_long(covered)}{self._since()}, and {_long(at_least)} are asked for"
@@ -383,7 +376,8 @@ class _Judge:
 
     def _covered(self) -> str:
         period = self._report.lines.period
-        return f"{self._report.lines.all:,} lines from {_at(max(period.first, self._associated or 0))} to {_at(period.last)}"
+        begin = max(period.first, self._associated or 0)
+        return f"{self._report.lines.all:,} lines from {_at(begin)} to {_at(period.last)}"
 
 
 def _inside(host: str) -> bool:

@@ -187,11 +187,6 @@ class Tally:
         #: Names of the gateway that were met.
         self.gateways_seen: set[str] = set()
 
-    @property
-    def full(self) -> bool:
-        """Whether some destinations are not told apart."""
-        return OTHERS in self.places
-
     def is_gateway(self, name: str) -> bool:
         """Whether an upstream or a destination is the gateway."""
         return name.endswith(GATEWAY_SUFFIX) or name in self._gateways
@@ -220,10 +215,6 @@ class Tally:
                 return "gateway"
         told = self._told and known.upstreams
         return "direct" if vantage == "enterprise-proxy" or known.host in known.upstreams or told else "unknown"
-
-    def clusters(self) -> tuple[str, ...]:
-        """Where connections were counted."""
-        return tuple(sorted({kind.cluster for kinds in self.places.values() for kind in kinds}))
 
 
 class Reader:
