@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from arcgateway import __version__, endpoints
+from arcgateway import __version__, audit_command, endpoints
 from arcgateway.errors import Failure
+from arcgateway.tables import print_table
 
 if TYPE_CHECKING:
     from arcgateway.arm import Arm
@@ -91,7 +92,7 @@ def endpoints_command(
     elif plain:
         click.echo("".join(f"{row.host}:{row.port}\n" for row in rows), nl=False)
     else:
-        _table(
+        print_table(
             ("HOST", "PORT", "PROTOCOL", "HOP", "SCENARIO", "PURPOSE"),
             [(row.host, str(row.port), row.protocol, row.hop, row.scenario, row.purpose) for row in rows],
         )
@@ -230,7 +231,7 @@ def status(
         rows = [one.as_json(states_read=states is not None) for one in shown]
         click.echo(json.dumps({"states": None if states is None else list(states), "clusters": rows}, indent=2))
     elif shown:
-        _table(*fleet.table(shown, states_read=states is not None))
+        print_table(*fleet.table(shown, states_read=states is not None))
     if not shown:
         _tell(f"no {'orphans' if orphans else 'connected clusters'} in {', '.join(chosen)}")
     if orphans and shown:
@@ -287,6 +288,9 @@ def import_command(
         _replace(import_file, made.import_file())
     for line in made.notes(stack, import_file):
         _tell(line)
+
+
+audit_command.register(_group, _SCENARIO, _EDITION, _VAULT, _JSON)
 
 
 @_group.command(hidden=True)
@@ -406,7 +410,7 @@ def _as_json(row: endpoints.Endpoint) -> dict[str, Any]:
 
 def _show(results: Iterable[Any]) -> None:
     found = list(results)
-    _table(
+    print_table(
         ("HOST", "PORT", "VERDICT", "CAUSE", "MS"),
         [(item.host, str(item.port), item.verdict, item.cause, str(item.milliseconds)) for item in found],
     )
@@ -414,9 +418,3 @@ def _show(results: Iterable[Any]) -> None:
         if item.verdict != "pass":
             click.echo(f"\n{item.host}:{item.port}  {item.cause}\n  seen: {item.evidence}\n  mend: {item.mend}")
     click.echo()
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

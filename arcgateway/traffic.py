@@ -24,7 +24,7 @@ CAUSES = 12
 OTHER_CAUSE = "other"
 
 #: Sets of fields whose meaning is kept at hand by one reader.
-_KEPT = 4096
+_KEPT = 512
 
 #: Lines that are shown of those that were not read, and their length.
 SAMPLES, SAMPLE_LENGTH = 3, 160
@@ -167,10 +167,10 @@ class Tally:
     """All destinations.
 
     Args:
-        gateways: host names, addresses or names of upstreams that are the gateway, beside PREFIX.gw.arc.azure.com;
-            where there are some, every other upstream is none.
+        gateways: host names of the gateway, beside PREFIX.gw.arc.azure.com.
         listed: gives the listed pattern that admits a host, or None; past the limit, connections are counted under it.
         limit: how many destinations are told apart.
+        upstreams: addresses and names of upstreams that are the gateway; where there are some, every other one is not.
     """
 
     def __init__(
@@ -178,9 +178,10 @@ class Tally:
         gateways: Iterable[str] = (),
         listed: Callable[[str, int], str | None] = lambda host, port: None,
         limit: int = DESTINATIONS,
+        upstreams: Iterable[str] = (),
     ) -> None:
         self._gateways = frozenset(name.lower() for name in gateways)
-        self._told = bool(self._gateways)
+        self._upstreams = frozenset(name.lower() for name in upstreams)
         self._listed = listed
         self._limit = limit
         self.places: dict[Place, dict[Kind, Count]] = {}
@@ -213,8 +214,10 @@ class Tally:
             if self.is_gateway(name):
                 self.gateways_seen.add(name)
                 return "gateway"
-        told = self._told and known.upstreams
-        return "direct" if vantage == "enterprise-proxy" or known.host in known.upstreams or told else "unknown"
+        if not self._upstreams.isdisjoint(known.upstreams):
+            return "gateway"
+        told = vantage == "enterprise-proxy" or known.host in known.upstreams or (self._upstreams and known.upstreams)
+        return "direct" if told else "unknown"
 
 
 class Reader:
