@@ -192,7 +192,8 @@ class Problem:
     mend: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.cause}: {self.mend}"
+        prefix = "" if self.where in self.cause else f"{self.where}: "
+        return f"{prefix}{self.cause}: {self.mend}"
 
 
 @dataclass

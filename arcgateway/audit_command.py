@@ -473,7 +473,7 @@ def _summary(report: Report) -> str:
     forms = ", ".join(f"{name} {count:,}" for name, count in sorted(lines.forms.items(), key=lambda one: -one[1]))
     return (
         f"{lines.unread + lines.nowhere:,} of {lines.all:,} lines not read ({lines.unread_share:.1%}) in "
-        f"{len(report.sources)} logs{period}; read: {forms or 'none'}"
+        f"{len(report.sources)} {'log' if len(report.sources) == 1 else 'logs'}{period}; read: {forms or 'none'}"
     )
 
 
@@ -510,7 +510,7 @@ def _missing(report: Report) -> Iterator[str]:
         yield "no region is known, so the lists are left out: give --region"
     elif report.gateway is None:
         yield "the logs name no gateway, so nothing is said of what may be closed: give --gateway"
-    if any(row.by("unknown").requests for row in report.rows) and report.rows:
+    if any(kind.way == "unknown" and not kind.cause for row in report.rows for kind in row.kinds):
         yield (
             "where the way is unknown the log does not name the upstream as the gateway or the destination: "
             "--gateway-upstream and --log-of tell it"

@@ -122,7 +122,7 @@ class LogSource:
         restarts: how often the container was started again.
         running: whether it runs now.
         waiting: why it does not, where it waits.
-        started: when its present run began, None where there was none.
+        started: when its present run began, or its last one; None where there was none.
     """
 
     pod: str
@@ -434,7 +434,7 @@ def _log_sources(pod: Mapping[str, Any]) -> Iterable[LogSource]:
     for name in [ARC_PROXY] if ARC_PROXY in names else names:
         state = known.get(name, {})
         now = state.get("state") or {}
-        run = now.get("running") or now.get("terminated") or {}
+        run = now.get("running") or now.get("terminated") or (state.get("lastState") or {}).get("terminated") or {}
         yield LogSource(
             pod=metadata["name"],
             container=name,

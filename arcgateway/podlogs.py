@@ -22,6 +22,9 @@ FOLLOWED = 64
 #: Seconds between two looks at which pods there are, while following.
 LOOK = 5.0
 
+#: Seconds until the next look when a log has ended.
+SOON = 0.5
+
 #: Seconds without a byte after which a log that is read once is given up.
 SILENCE = 60.0
 
@@ -155,6 +158,8 @@ class PodLogs:
         self._threads: list[threading.Thread] = []
         self._followed = 0
         self._crash: BaseException | None = None
+        # By context: set when a log has ended, as its container may run again already.
+        self._ended = {cluster.kubeconfig.context: threading.Event() for cluster in clusters}
 
     def events(self, every: float = 0.5) -> Generator[Block | Note | None]:
         """Blocks and notes as they come, and None when there was none for `every` seconds. Ends with the last log.
@@ -188,6 +193,8 @@ class PodLogs:
         self._stopping.set()
         with self._lock:
             streams = tuple(self._heard)
+        for ended in self._ended.values():
+            ended.set()
         for stream in streams:
             stream.stop()
 
@@ -231,7 +238,10 @@ class PodLogs:
             known = {(source.uid, source.container) for source in found}
             for key in [key for key, place in places.items() if found and key not in known and not place.busy]:
                 self._tell(Note(cluster.kubeconfig.context, places.pop(key).name, text="the pod has gone"))
-            self._stopping.wait(LOOK)
+            ended = self._ended[cluster.kubeconfig.context]
+            ended.wait(LOOK)
+            ended.clear()
+            self._stopping.wait(SOON)
 
     def _attach(self, cluster: Cluster, place: _Place) -> None:
         with self._lock:
@@ -259,6 +269,7 @@ class PodLogs:
             with self._lock:
                 self._followed -= 1
                 place.busy = False
+            self._ended[cluster.kubeconfig.context].set()
 
     # --- both ---
 

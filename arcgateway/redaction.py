@@ -15,16 +15,20 @@ _GENERIC = (
     (re.compile(r"\beyJ[-\w]{10,}\.[-\w]{10,}\.[-\w]*"), "***"),
 )
 
-#: What may be a credential in a text of which nothing is known.
+#: What may be a credential in a text of which nothing is known: what stands before an @, headers that carry some, the
+#: values of keys that are named so, and long words that no host name and no request's id looks like.
 _FOREIGN = (
     (re.compile(r"[^\s/@'\"=]+:[^\s/@'\"]+(?=@)"), "***"),
+    (re.compile(r"(?i)\b(basic|bearer|digest|negotiate|ntlm|sharedkey(?:lite)?)\s+\S+"), r"\1 ***"),
+    (re.compile(r"(?i)((?:authorization|cookie)[\"']?\s*[=:]\s*[\"']?)[^\"']+"), r"\1***"),
     (
         re.compile(
-            r"(?i)([\w.-]{0,40}(?:passw(?:or)?d|passwd|pwd|secret|token|api[-_]?key|account[-_]?key|credentials?|cookie|"
-            r"\bsig|signature|authorization)[\w-]{0,40}[\"']?\s*[=:]\s*)(?:[\"'][^\"']*[\"']?|[^\s,;&}\"']+(?:\s+\*\*\*)?)"
+            r"(?i)([\w.-]{0,40}(?:passw(?:or)?d|passwd|pwd|secret|token|api[-_]?key|account[-_]?key|credentials?|"
+            r"\bsig|signature)[\w-]{0,40}[\"']?\s*[=:]\s*)(?:\"[^\"]*\"?|'[^']*'?|[^\s,;&}\"']+)"
         ),
         r"\1***",
     ),
+    (re.compile(r"(?<![\w.-])(?=[^\s]*\d)[A-Za-z0-9+/_=-]{40,}(?![\w.-])"), "***"),
 )
 
 
