@@ -193,12 +193,14 @@ def _command(
     def report() -> Report:
         from arcgateway.audit import assess
 
-        used = gateway or next(iter(sorted(tally.gateways_seen)), None)
+        named = gateway or next(iter(sorted(tally.gateways_seen)), None)
+        # Only a cluster with a gateway has an Arc Proxy, also when nothing goes through it.
+        proxied = any("arc-proxy" in lines.vantages for lines in work.sources)
         return assess(
             tally,
             work.sources,
-            _lists(regions, used, scenarios, edition, vault),
-            gateway=endpoints.host_of(used) if used else None,
+            _lists(regions, named or (_ANY_GATEWAY if proxied else None), scenarios, edition, vault),
+            gateway=endpoints.host_of(named) if named else None,
             regions=regions,
             problems=work.problems,
             associated=associated_at,
@@ -496,7 +498,7 @@ def _show_text(report: Report, removable: bool) -> None:
         click.echo()
         print_table(*_columns(report), left=_LEFT)
     if report.closable:
-        click.echo(f"\nWhat the gateway {report.gateway} makes superfluous:")
+        click.echo(f"\nWhat the gateway {report.gateway or '(which no line names)'} makes superfluous:")
         print_table(
             ("HOST", "PORT", "VERDICT", "EVIDENCE"),
             [[one.endpoint.host, str(one.endpoint.port), one.verdict, one.evidence] for one in report.closable],
@@ -508,7 +510,7 @@ def _show_text(report: Report, removable: bool) -> None:
 def _missing(report: Report) -> Iterator[str]:
     if not report.regions:
         yield "no region is known, so the lists are left out: give --region"
-    elif report.gateway is None:
+    elif not report.closable and report.lines.read:
         yield "the logs name no gateway, so nothing is said of what may be closed: give --gateway"
     if any(kind.way == "unknown" and not kind.cause for row in report.rows for kind in row.kinds):
         yield (

@@ -18,7 +18,7 @@ _GENERIC = (
 #: What may be a credential in a text of which nothing is known: what stands before an @, headers that carry some, the
 #: values of keys that are named so, and long words that no host name and no request's id looks like.
 _FOREIGN = (
-    (re.compile(r"[^\s/@'\"=]+:[^\s/@'\"]+(?=@)"), "***"),
+    (re.compile(r"(?<![^\s/@'\"=])[^\s/@'\"=:]+:[^\s/@'\"]+(?=@)"), "***"),
     (re.compile(r"(?i)\b(basic|bearer|digest|negotiate|ntlm|sharedkey(?:lite)?)\s+\S+"), r"\1 ***"),
     (re.compile(r"(?i)((?:authorization|cookie)[\"']?\s*[=:]\s*[\"']?)[^\"']+"), r"\1***"),
     (
