@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure check format schema policy-docs clean
+.PHONY: help toolchain azure-cli azapi up down shell status test test-long bench bench-azure bench-audit check format schema policy-docs clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -40,6 +40,9 @@ bench: toolchain ## What preview and up of 100 clusters cost with the components
 
 bench-azure: toolchain ## What requests cost the local Azure, and whether that depends on what it holds
 	@$(VENV) -m bench azure
+
+bench-audit: ## What reading logs costs the audit, by their form, and that its memory does not grow with them
+	@$(VENV) -m bench audit
 
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .

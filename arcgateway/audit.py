@@ -463,6 +463,7 @@ def _lines_json(lines: Lines) -> dict[str, Any]:
         "remarks": lines.remarks,
         "beforeSince": lines.older,
         "repeated": lines.again,
+        "ofOtherClients": lines.elsewhere,
         "unreadShare": round(lines.unread_share, 6),
         "forms": lines.forms,
         "samples": lines.samples,

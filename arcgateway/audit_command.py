@@ -22,8 +22,8 @@ from arcgateway.tables import print_table
 if TYPE_CHECKING:
     from arcgateway.audit import Lists, Report
     from arcgateway.kube import Cluster
-    from arcgateway.logforms import Form, Vantage
-    from arcgateway.traffic import Reader
+    from arcgateway.logforms import Vantage
+    from arcgateway.traffic import Reader, Tally
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +35,9 @@ _ANY_GATEWAY = "any.gw.arc.azure.com"
 
 #: Seconds between two refreshes of the live table, and between two lines of progress where there is no terminal.
 _REFRESH, _PROGRESS = 0.5, 10.0
+
+#: Clusters that are asked for their region at once.
+_SIDE_BY_SIDE = 8
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -123,6 +126,14 @@ def register(group: click.Group, *shared: Callable[[F], F]) -> None:
     help="A form of your own, by named groups: target (or host, port), time, status, up, down, upstream, ...",
 )
 @click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only connections of this address or network, in logs that name clients: the clusters' nodes in the "
+    "enterprise proxy's log; may be repeated.",
+)
+@click.option(
     "--associated-at",
     callback=_time,
     metavar="T",
@@ -152,6 +163,7 @@ def _command(
     upstreams: Sequence[str],
     log_of: Vantage | None,
     expression: str | None,
+    clients: Sequence[str],
     associated_at: float | None,
     at_least: float,
     removable: bool,
@@ -183,12 +195,14 @@ def _command(
         forms = (_valid(lambda: logforms.custom(expression)), *forms)
     _valid(lambda: _lists(regions or ("eastus",), gateway, scenarios, edition, vault))
 
-    clusters = [] if files else _clusters(contexts, all_contexts)
-    regions = regions or _regions_of(clusters)
+    admits = _valid(lambda: logforms.clients(clients)) if clients else None
+
+    reached = [] if files else _clusters(contexts, all_contexts)
+    regions = regions or _regions_of(reached)
     index = _lists(regions, gateway or _ANY_GATEWAY, scenarios, edition, vault).index()
     gateways = {endpoints.host_of(gateway)} if gateway else set()
     tally = traffic.Tally(gateways, index.pattern, upstreams=upstreams)
-    work = _Work(tally, forms, log_of, since)
+    work = _Work(tally, forms=forms, vantage=log_of, since=since, clients=admits)
 
     def report() -> Report:
         from arcgateway.audit import assess
@@ -213,7 +227,7 @@ def _command(
         if files:
             work.read_files(files, tick)
         else:
-            work.read_clusters(clusters, since, follow, duration, tick)
+            work.read_clusters(reached, since, follow, duration, tick)
     made = report()
     for problem in work.problems:
         _tell(str(problem))
@@ -267,22 +281,30 @@ def _clusters(contexts: Sequence[str], all_contexts: bool) -> list[Cluster]:
 
 def _regions_of(clusters: Sequence[Cluster]) -> tuple[str, ...]:
     """What the clusters' agents say; nothing where they cannot be asked, which reading the logs will tell as well."""
-    found: set[str] = set()
-    for cluster in clusters:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def region(cluster: Cluster) -> str | None:
         try:
-            region = cluster.region()
-            found |= {endpoints.region_name(region)} if region else set()
+            found = cluster.region()
+            return endpoints.region_name(found) if found else None
         except (Failure, ValueError):
-            continue
-    return tuple(sorted(found))
+            return None
+
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        return tuple(sorted({found for found in pool.map(region, clusters) if found}))
 
 
 class _Work:
-    """Feeds logs to readers, and keeps what is to be said of each."""
+    """Feeds logs to readers, and keeps what is to be said of each.
 
-    def __init__(self, tally: Any, forms: Sequence[Form], vantage: Vantage | None, since: float | None) -> None:
+    Args:
+        tally: where connections are counted.
+        options: for each `traffic.Reader`.
+    """
+
+    def __init__(self, tally: Tally, **options: Any) -> None:
         self._tally = tally
-        self._options: dict[str, Any] = {"forms": forms, "vantage": vantage, "since": since}
+        self._options = options
         self._readers: dict[tuple[str, str], Reader] = {}
         self._failures: dict[tuple[str, str], Failure] = {}
 
@@ -389,7 +411,7 @@ def _watched(report: Callable[[], Report], work: _Work, live: bool) -> Iterator[
             nonlocal due
             if time.monotonic() >= due:
                 due = time.monotonic() + _PROGRESS
-                _tell(f"{sum(lines.all for lines in work.sources):,} lines of {len(work.sources)} logs so far")
+                _tell(f"{sum(lines.all for lines in work.sources):,} lines of {_logs(len(work.sources))} so far")
 
         yield say
         return
@@ -413,12 +435,18 @@ def _watched(report: Callable[[], Report], work: _Work, live: bool) -> Iterator[
 def _live_table(report: Report, height: int) -> Any:
     from rich.table import Table
 
-    head, rows = _columns(report)
-    room = max(1, height - 6)
+    head, rows = _columns(report, narrow=True)
+    said = [str(problem) for problem in report.problems][:2]
+    room = max(1, height - 6 - 2 * len(said))
     more = f"; the {room} busiest of {len(rows)} destinations" if len(rows) > room else ""
-    table = Table(title=_summary(report), title_justify="left", caption=f"Ctrl-C ends{more}", caption_justify="left")
-    for title in head:
-        table.add_column(title, justify="left" if title in _LEFT else "right", no_wrap=True)
+    caption = "\n".join((*said, f"Ctrl-C ends{more}"))
+    table = Table(
+        title=_summary(report), title_justify="left", caption=caption, caption_justify="left", box=None, pad_edge=False
+    )
+    for number, title in enumerate(head):
+        # The destination alone gives way where the terminal is narrow.
+        least = max(len(row[number]) for row in (head, *rows[:room])) if number else 16
+        table.add_column(title, justify="left" if title in _LEFT else "right", no_wrap=True, min_width=least)
     for row in rows[:room]:
         table.add_row(*row)
     return table
@@ -427,7 +455,11 @@ def _live_table(report: Report, height: int) -> Any:
 _LEFT = ("DESTINATION", "LIST", "FAILED", "FIRST", "LAST")
 
 
-def _columns(report: Report) -> tuple[list[str], list[list[str]]]:
+#: What is left out where lines are narrow.
+_WIDE = ("REQUESTS", "UP", "FIRST")
+
+
+def _columns(report: Report, *, narrow: bool = False) -> tuple[list[str], list[list[str]]]:
     from arcgateway.audit import WAYS, rfc3339
     from arcgateway.traffic import OTHERS
 
@@ -448,10 +480,11 @@ def _columns(report: Report) -> tuple[list[str], list[list[str]]]:
                 _size(every.up),
                 _size(every.down),
                 rfc3339(every.first) or "-",
-                rfc3339(every.last) or "-",
+                (rfc3339(every.last) or "-")[11 if narrow else 0 :] or "-",
             ]
         )
-    return head, rows
+    kept = [number for number, title in enumerate(head) if not narrow or title not in _WIDE]
+    return [head[number] for number in kept], [[row[number] for number in kept] for row in rows]
 
 
 def _bracketed(host: str) -> str:
@@ -467,6 +500,10 @@ def _size(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
+def _logs(count: int) -> str:
+    return f"{count} {'log' if count == 1 else 'logs'}"
+
+
 def _summary(report: Report) -> str:
     from arcgateway.audit import rfc3339
 
@@ -475,7 +512,7 @@ def _summary(report: Report) -> str:
     forms = ", ".join(f"{name} {count:,}" for name, count in sorted(lines.forms.items(), key=lambda one: -one[1]))
     return (
         f"{lines.unread + lines.nowhere:,} of {lines.all:,} lines not read ({lines.unread_share:.1%}) in "
-        f"{len(report.sources)} {'log' if len(report.sources) == 1 else 'logs'}{period}; read: {forms or 'none'}"
+        f"{_logs(len(report.sources))}{period}; read: {forms or 'none'}"
     )
 
 
@@ -487,6 +524,7 @@ def _show_text(report: Report, removable: bool) -> None:
         (lines.nowhere, "without a destination"),
         (lines.remarks, "about no connection (the proxy's own messages)"),
         (lines.older, "from before --since"),
+        (lines.elsewhere, "of other clients than --client"),
         (lines.again, "that told a second time what others told"),
     )
     for count, what in told:
@@ -512,6 +550,9 @@ def _missing(report: Report) -> Iterator[str]:
         yield "no region is known, so the lists are left out: give --region"
     elif not report.closable and report.lines.read:
         yield "the logs name no gateway, so nothing is said of what may be closed: give --gateway"
+    everybodys = "enterprise-proxy" in report.lines.vantages and not report.lines.elsewhere
+    if everybodys and any(one.verdict == "used" for one in report.closable):
+        yield "the enterprise proxy's log holds everybody's connections: --client keeps to the clusters' nodes"
     if any(kind.way == "unknown" and not kind.cause for row in report.rows for kind in row.kinds):
         yield (
             "where the way is unknown the log does not name the upstream as the gateway or the destination: "

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 #: Whose log it is: in the Arc Proxy's the upstream tells the way; what the enterprise proxy sees of other names than
@@ -44,8 +45,8 @@ class Fields(NamedTuple):
     flags: Text = None
 
 
-#: Time, bytes from the client, bytes to the client.
-Figures = tuple[Text, Text, Text]
+#: Time, bytes from the client, bytes to the client, and which client.
+Figures = tuple[Text, Text, Text, Text]
 Found = tuple[tuple[Text, ...], Figures]
 
 
@@ -82,6 +83,9 @@ class Form:
     seen: str
 
 
+_FIGURES = ("time", "up", "down", "client")
+
+
 def _by_pattern(pattern: bytes) -> Callable[[bytes], Found | None]:
     """Reads fields by a verbose pattern's groups, in two steps of the engine's own, as this runs once a line."""
     compiled = re.compile(pattern + rb"|(?P<absent>(?!))", re.DOTALL | re.VERBOSE)
@@ -89,7 +93,7 @@ def _by_pattern(pattern: bytes) -> Callable[[bytes], Found | None]:
     def place(name: str) -> int:
         return compiled.groupindex.get(name, compiled.groupindex["absent"])
 
-    fields, figures = [place(name) for name in Fields._fields], [place(name) for name in ("time", "up", "down")]
+    fields, figures = [place(name) for name in Fields._fields], [place(name) for name in _FIGURES]
     match = compiled.match
 
     def read(line: bytes) -> Found | None:
@@ -113,6 +117,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "upstream": ("upstream_host", "upstream", "upstream_addr", "via"),
     "route": ("upstream_cluster", "cluster", "route_name"),
     "status": ("response_code", "status", "status_code", "statusCode", "code"),
+    "client": ("inbound_remote_addr", "src_addr", "client", "client_ip", "remote_addr", "downstream_remote_address"),
     "flags": ("response_flags", "flags", "allow", "error", "err"),
 }
 
@@ -121,8 +126,8 @@ SAID_AGAIN: tuple[dict[str, str], ...] = ({"msg": "CANONICAL-PROXY-DECISION", "a
 
 #: A line of keys and values tells of a connection when it has one of each: many programs name their own host.
 _DESTINATION, _DEED = ("target", "authority"), ("method", "status", "flags", "up", "down")
-_ORDER = (*Fields._fields, "time", "up", "down")
-_PAIR = re.compile(r'(?<![\w.:-])([A-Za-z_:@.][\w.:-]*)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
+_ORDER = (*Fields._fields, *_FIGURES)
+_PAIR = re.compile(r'(?<![\w.:-])([A-Za-z_:@.][\w.:-]*)=("(?:[^"\\]|\\.)*"|\S*)')
 _KEPT_SHAPES = 64
 
 
@@ -148,11 +153,11 @@ class _Keyed:
         if "msg" in found and any(_holds(found, said) for said in SAID_AGAIN):
             return _NOTHING
         values = [_plain(found[key]) if key else None for key in shape]
-        return tuple(values[:-3]), (values[-3], values[-2], values[-1])
+        return tuple(values[:-4]), (values[-4], values[-3], values[-2], values[-1])
 
 
 #: The found of a line that counts for nothing by itself.
-_NOTHING: Found = ((), (None, None, None))
+_NOTHING: Found = ((), (None, None, None, None))
 
 
 def says_again(found: Found) -> bool:
@@ -172,7 +177,9 @@ def _holds(found: dict[str, Text], said: dict[str, str]) -> bool:
 
 
 def _plain(value: Text) -> Text:
-    return value if isinstance(value, (str, int, float)) else None
+    if isinstance(value, str):
+        return value[1:-1] if value[:1] == '"' else value
+    return value if isinstance(value, (int, float)) else None
 
 
 def _json(line: bytes) -> dict[str, Text] | None:
@@ -188,10 +195,7 @@ def _json(line: bytes) -> dict[str, Text] | None:
 def _pairs(line: bytes) -> dict[str, Text] | None:
     if line.count(b"=") < 2:
         return None
-    found: dict[str, Text] = {}
-    for key, quoted, bare in _PAIR.findall(line.decode("utf-8", "replace")):
-        found[key] = quoted or bare
-    return found or None
+    return dict(_PAIR.findall(line.decode("utf-8", "replace"))) or None
 
 
 # --- the table ---
@@ -203,11 +207,11 @@ _ENVOY = rb"""
     (?:\ (?P<route>[^\s"]+)[^"]*)?\Z
 """
 _SQUID = rb"""
-    \s*(?P<time>\d{9,11}\.\d{3})\s+-?\d+\ \S+\ (?P<flags>[A-Z][A-Z_]*)/(?P<status>\d{3})\ (?P<down>\d+)
-    \ (?P<method>\S+)\ (?P<target>\S+)\ \S+\ [A-Z][A-Z_]*/(?P<upstream>\S+)(?:\ .*)?\Z
+    \s*(?P<time>\d{9,11}\.\d{3})\s+-?\d+\ (?P<client>\S+)\ (?P<flags>[A-Z][A-Z_]*)/(?P<status>\d{3})\ (?P<down>\d+)
+    \ (?P<method>\S+)\ (?P<target>\S+)\ \S+\ [A-Z][A-Z_]*/\S+(?:\ .*)?\Z
 """
 _COMMON = rb"""
-    \S+\ \S+\ [^\[]*\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\ [+-]\d{4})\]
+    (?P<client>\S+)\ \S+\ [^\[]*\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\ [+-]\d{4})\]
     \ "(?P<method>[A-Z]+)\ (?P<target>\S+)(?:\ [^"]*)?"\ (?P<status>\d{3})\ (?:(?P<down>\d+)|-)(?:\ .*)?\Z
 """
 
@@ -278,7 +282,7 @@ def custom(expression: str) -> Form:
     Raises:
         ValueError: it is none, or its groups are others; the message says what is valid.
     """
-    valid = (*Fields._fields, "time", "up", "down", "host", "port")
+    valid = (*Fields._fields, *_FIGURES, "host", "port")
     try:
         compiled = re.compile(expression.encode())
     except (re.error, RecursionError, OverflowError) as error:
@@ -297,7 +301,12 @@ def custom(expression: str) -> Form:
         whole: dict[str, bytes | None] = found.groupdict()
         if whole.get("host"):
             whole["target"] = b":".join(part for part in (whole["host"], whole.get("port")) if part)
-        return tuple(map(whole.get, Fields._fields)), (whole.get("time"), whole.get("up"), whole.get("down"))
+        return tuple(map(whole.get, Fields._fields)), (
+            whole.get("time"),
+            whole.get("up"),
+            whole.get("down"),
+            whole.get("client"),
+        )
 
     return Form("format", "arc-proxy", read, "given with --format")
 
@@ -385,6 +394,33 @@ def _cause(status: str, flags: str) -> str:
         return ""
     # An error's text may hold anything, so it is not shown.
     return "denied" if flags.lower() == "false" else "error"
+
+
+def clients(networks: Sequence[str]) -> Callable[[Text], bool]:
+    """Whether a line's client is one of these addresses and networks; a line that names none counts as one.
+
+    Raises:
+        ValueError: one of them is neither; the message says which.
+    """
+    try:
+        wanted = [ipaddress.ip_network(text, strict=False) for text in networks]
+    except ValueError as error:
+        raise ValueError(f"{error}: give an address, or a network like 10.0.0.0/16") from None
+
+    @lru_cache(maxsize=4096)
+    def admits(client: Text) -> bool:
+        text = _text(client)
+        found = _AUTHORITY.fullmatch(text)
+        host = (found["v6"] or found["host"]) if found else text
+        if host in ("", "-"):
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in wanted)
+
+    return admits
 
 
 # --- times ---

@@ -106,6 +106,7 @@ class Lines:
         remarks: lines that are about no connection.
         older: lines of connections before the time asked for.
         again: lines that told a second time what others told.
+        elsewhere: lines of clients that were not asked for.
         samples: some that were not read, without credentials.
         period: first and last time, of any line that told one.
         notes: what else a person must know of this log.
@@ -119,6 +120,7 @@ class Lines:
     remarks: int = 0
     older: int = 0
     again: int = 0
+    elsewhere: int = 0
     samples: list[str] = field(default_factory=list)
     period: Count = field(default_factory=Count)
     vantages: set[Vantage] = field(default_factory=set)
@@ -132,7 +134,7 @@ class Lines:
     @property
     def all(self) -> int:
         """All lines but empty ones."""
-        return self.read + self.unread + self.nowhere + self.remarks + self.older + self.again
+        return self.read + self.unread + self.nowhere + self.remarks + self.older + self.again + self.elsewhere
 
     @property
     def unread_share(self) -> float:
@@ -143,7 +145,7 @@ class Lines:
         """Take another log's figures in, but for its name and notes."""
         for name, count in other.forms.items():
             self.forms[name] = self.forms.get(name, 0) + count
-        for name in ("unread", "nowhere", "remarks", "older", "again"):
+        for name in ("unread", "nowhere", "remarks", "older", "again", "elsewhere"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.samples += other.samples[: SAMPLES - len(self.samples)]
         self.period.add(other.period)
@@ -229,6 +231,7 @@ class Reader:
         forms: the forms to try.
         vantage: whose log it is; None to go by the form.
         since: seconds since the epoch; connections before are not counted.
+        clients: whose connections are counted; None for all.
         stamped: every line begins with a time and a blank, as `kubectl logs --timestamps` puts them.
     """
 
@@ -240,6 +243,7 @@ class Reader:
         *,
         vantage: Vantage | None = None,
         since: float | None = None,
+        clients: Callable[[logforms.Text], bool] | None = None,
         stamped: bool = False,
     ) -> None:
         self.lines = lines
@@ -247,6 +251,7 @@ class Reader:
         self._forms = forms
         self._vantage = vantage
         self._since = -_NEVER if since is None else since
+        self._clients = clients
         self._envelopes: Sequence[Envelope | None] = [logforms.stamped] if stamped else [None, *logforms.ENVELOPES]
         # What fitted last is tried first.
         self._envelope = self._envelopes[0]
@@ -256,7 +261,7 @@ class Reader:
     def feed(self, block: Iterable[bytes]) -> None:
         """Count some lines, each without its end."""
         envelope, form, kept = self._envelope, self._form, self._kept
-        read, since, period = form.read, self._since, self.lines.period
+        read, since, clients, period = form.read, self._since, self._clients, self.lines.period
         first, last = period.first, period.last
         counted, last_time, moment = 0, None, None
         for raw in block:
@@ -274,7 +279,10 @@ class Reader:
                 envelope, form, stamp, found = other
                 read = form.read
                 kept.clear()  # the same fields may mean something else in another form
-            fields, (time, up, down) = found
+            fields, (time, up, down, client) = found
+            if clients is not None and not clients(client):
+                self.lines.elsewhere += 1
+                continue
             if time is None or time != last_time:
                 last_time, moment = time, logforms.moment(time)
                 if moment is None and stamp is not None:

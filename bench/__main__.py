@@ -1,4 +1,4 @@
-"""`python -m bench components` and `python -m bench azure`: what the components cost, and what the local Azure does."""
+"""`python -m bench components`, `azure`, `audit`: what the components, the local Azure and the audit of logs cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import azure
+from bench import audit, azure
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
@@ -50,6 +50,20 @@ def of_azure(rounds: int, requests: int, cases: tuple[str, ...], as_json: bool) 
         click.echo(json.dumps({"rounds": rounds, "requests": requests, "targets": azure.TARGETS, **figures.plain()}))
     else:
         Console().print(_azure_table(figures))
+
+
+@main.command("audit")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--form", "forms", multiple=True, type=click.Choice(tuple(audit.FORMS)), help="Only these.")
+@_json
+def of_audit(rounds: int, forms: tuple[str, ...], as_json: bool) -> None:
+    """What the audit costs for a line, and its memory for a short log and a long one."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = audit.measure(Path(folder), rounds, forms or tuple(audit.FORMS), _say)
+    if as_json:
+        click.echo(json.dumps({"rounds": rounds, "targets": audit.TARGETS, "forms": figures.plain()}))
+    else:
+        Console().print(_audit_table(figures))
 
 
 def _say(line: str) -> None:
@@ -115,6 +129,20 @@ def _azure_table(figures: azure.Figures) -> Table:
             f"{figures.ratio(case):.2f}",
             f"{1000 * figures.own_cost(case, many):.3f}",
         )
+    return table
+
+
+def _audit_table(figures: audit.Figures) -> Table:
+    short, long = audit.SHORT, audit.LONG
+    table = Table(
+        title=f"arcgateway audit on logs of {short / 1e6:.0f} MB and {long / 1e6:.0f} MB",
+        caption=f"targets: {audit.TARGETS['rate']:,} lines a CPU second in {audit.TARGETS['memory'] / 1e6:.0f} MB",
+    )
+    for title in ("form", "lines/CPU s", f"MB at {short / 1e6:.0f}", f"MB at {long / 1e6:.0f}", "ratio"):
+        table.add_column(title, justify="left" if title == "form" else "right")
+    for form in figures.forms:
+        sizes = (f"{figures.memory(form, size) / 1e6:.0f}" for size in (short, long))
+        table.add_row(form, f"{figures.rate(form):,.0f}", *sizes, f"{figures.ratio(form):.2f}")
     return table
 
 

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from arcgateway import audit, cli
 from arcgateway.audit import Index, Lists
+from arcgateway.audit_command import _live_table
 from arcgateway.logfiles import LONGEST, blocks
+from arcgateway.traffic import Lines, Reader, Tally
 
 GATEWAY = "11111111-2222-3333-4444-555555555555.gw.arc.azure.com"
 BEGIN = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
@@ -254,6 +257,37 @@ def test_since(run: Command) -> None:
     assert run.json(*REGION, "--since", "3650d", log)["lines"]["read"] == 2
 
 
+def test_only_the_clusters_own_connections_in_a_proxys_log(run: Command) -> None:
+    others = squid(5, LOGIN).replace("10.0.0.4", "192.168.1.9")
+    named = squid(6, LOGIN).replace("10.0.0.4", "laptop.example")
+    log = run.log("a", squid(0, GATEWAY), squid(90, GATEWAY), others, named)
+    run(*REGION, log)
+    assert "--client" in run.err
+    assert run.verdicts(*REGION, log)[LOGIN][0] == "used"
+    report = run.json(*REGION, "--client", "10.0.0.0/16", log)
+    assert [row["host"] for row in report["destinations"]] == [GATEWAY]
+    assert report["lines"]["ofOtherClients"] == 2
+    assert run.verdicts(*REGION, "--client", "10.0.0.0/16", log)[LOGIN][0] == "unused"
+    assert run.json(*REGION, "--client", "10.0.0.4", run.log("b", envoy(0, HOST)))["lines"]["read"] == 1
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_live_table_fits_a_terminal(run: Command, width: int) -> None:
+    """Every figure is to be seen; what is too long of a name gives way."""
+    log = run.log("a", *(envoy(minute, f"n{minute}.{HOST}", status="503 UF") for minute in range(60)))
+    tally, lines = Tally(), Lines("a")
+    Reader(tally, lines).feed(Path(log).read_bytes().splitlines())
+    problem = audit.Problem("west", "it is away", "look")
+    report = audit.assess(tally, [lines], Lists.of(["eastus"], GATEWAY), regions=["eastus"], problems=[problem])
+    out = io.StringIO()
+    Console(file=out, width=width, height=24).print(_live_table(report, 24))
+    shown = out.getvalue().splitlines()
+    assert len(shown) <= 24 and max(map(len, shown)) <= width
+    assert "west: it is away: look" in out.getvalue() and "of 60 destinations" in out.getvalue()
+    row = next(line for line in shown if line.startswith("n0."))
+    assert "unlisted" in row and "1 (503 UF)" in row and row.rstrip().endswith("10:00:00Z")
+
+
 # --- what it prints ---
 
 
@@ -305,6 +339,7 @@ def test_check_is_for_pipelines(run: Command, host: str, upstream: str, status: 
         (("--gateway", "https://x y", "a"), "no host name"),
         (("--scenario", "magic", "a"), "unknown scenario"),
         (("--format", "(?P<x>y)", "a"), "name any of"),
+        (("--client", "10.0.0.300", "a"), "give an address"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
