@@ -20,6 +20,8 @@ from arcgateway.errors import Failure
 from arcgateway.tables import print_table
 
 if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
+
     from arcgateway.audit import Lists, Report
     from arcgateway.kube import Cluster
     from arcgateway.logforms import Vantage
@@ -425,28 +427,29 @@ def _watched(report: Callable[[], Report], work: _Work, live: bool) -> Iterator[
             nonlocal due
             begun = time.monotonic()
             if begun >= due:
-                screen.update(_live_table(report(), console.height), refresh=True)
+                screen.update(_live_table(report(), console.size), refresh=True)
                 # With many destinations it takes its time, and reading must not wait for it.
                 due = time.monotonic() + max(_REFRESH, 10 * (time.monotonic() - begun))
 
         yield refresh
 
 
-def _live_table(report: Report, height: int) -> Any:
+def _live_table(report: Report, size: ConsoleDimensions) -> Any:
     from rich.table import Table
 
     head, rows = _columns(report, narrow=True)
     said = [str(problem) for problem in report.problems][:2]
-    room = max(1, height - 6 - 2 * len(said))
+    room = max(1, size.height - 6 - 2 * len(said))
     more = f"; the {room} busiest of {len(rows)} destinations" if len(rows) > room else ""
     caption = "\n".join((*said, f"Ctrl-C ends{more}"))
     table = Table(
         title=_summary(report), title_justify="left", caption=caption, caption_justify="left", box=None, pad_edge=False
     )
-    for number, title in enumerate(head):
-        # The destination alone gives way where the terminal is narrow.
-        least = max(len(row[number]) for row in (head, *rows[:room])) if number else 16
-        table.add_column(title, justify="left" if title in _LEFT else "right", no_wrap=True, min_width=least)
+    widths = [max(len(row[number]) for row in (head, *rows[:room])) for number in range(len(head))]
+    # The destination alone gives way where the terminal is narrow.
+    widths[0] = min(widths[0], max(16, size.width - sum(widths[1:]) - 2 * len(widths)))
+    for title, width in zip(head, widths, strict=True):
+        table.add_column(title, justify="left" if title in _LEFT else "right", no_wrap=True, width=width)
     for row in rows[:room]:
         table.add_row(*row)
     return table

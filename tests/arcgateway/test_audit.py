@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from arcgateway import audit, cli
 from arcgateway.audit import Index, Lists
@@ -280,7 +280,7 @@ def test_the_live_table_fits_a_terminal(run: Command, width: int) -> None:
     problem = audit.Problem("west", "it is away", "look")
     report = audit.assess(tally, [lines], Lists.of(["eastus"], GATEWAY), regions=["eastus"], problems=[problem])
     out = io.StringIO()
-    Console(file=out, width=width, height=24).print(_live_table(report, 24))
+    Console(file=out, width=width, height=24).print(_live_table(report, ConsoleDimensions(width, 24)))
     shown = out.getvalue().splitlines()
     assert len(shown) <= 24 and max(map(len, shown)) <= width
     assert "west: it is away: look" in out.getvalue() and "of 60 destinations" in out.getvalue()
