@@ -370,7 +370,7 @@ class _Work:
             self._reader(*where, stamped=True).feed(event.lines)
         elif event.failure is not None:
             self._failures[where] = event.failure
-        elif event.log:
+        elif event.text:
             notes = self._reader(*where, stamped=True).lines.notes
             if event.text not in notes:
                 notes.append(event.text)

@@ -67,7 +67,7 @@ class Note:
 
     Attributes:
         failure: what could not be read; None for a mere note.
-        text: the note.
+        text: the note; without one and without a failure, an earlier failure is over.
     """
 
     cluster: str
@@ -121,10 +121,10 @@ class _Place:
 
     def advance(self, lines: list[bytes]) -> None:
         """These lines have been read."""
-        last = _stamp(lines[-1])
-        same = next((number for number, line in enumerate(reversed(lines)) if _stamp(line) != last), len(lines))
-        self.seen = same + (self.seen if same == len(lines) and last == self.stamp else 0)
-        self.stamp = last
+        last = _key(_stamp(lines[-1]))
+        same = next((number for number, line in enumerate(reversed(lines)) if _key(_stamp(line)) != last), len(lines))
+        self.seen = same + (self.seen if same == len(lines) and last == _key(self.stamp) else 0)
+        self.stamp = _stamp(lines[-1])
 
 
 def _stamp(line: bytes) -> bytes:
@@ -261,6 +261,9 @@ class PodLogs:
         try:
             if place.attached != place.source.restarts:
                 self._previous(cluster, place)
+            elif place.stamp:
+                # What broke off before is read on from its last line.
+                self._tell(Note(cluster.kubeconfig.context, place.name))
             place.attached = place.source.restarts
             self._run(cluster, place, follow=True)
         except Failure as failure:

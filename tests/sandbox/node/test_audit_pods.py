@@ -237,6 +237,27 @@ def _whole(east: Clusters, name: str) -> int:
     return east.run("logs", name).stdout.count("\n") if done else 0
 
 
+def test_following_goes_on_where_it_was_when_the_api_server_comes_back(
+    audit: Audit, east: Clusters, tmp_path: Path
+) -> None:
+    ticking = arc_proxy("ticking", f"n=0; while [ $n -lt 100 ]; do n=$((n+1)); {echo(line(HOST))}; sleep 0.1; done")
+    out = tmp_path / "out"
+    with proxies(east, ticking):
+        until(lambda: HOST in east.run("logs", "arc-proxy-ticking", check=False).stdout)
+        with following(audit, out) as process:
+            time.sleep(4)
+            server = east.supervisor.pid("apiserver-east")
+            assert server is not None
+            os.kill(server, signal.SIGKILL)
+            until(lambda: east.run("get", "--raw", "/readyz", check=False).returncode == 0, 60)
+            until(lambda: _whole(east, "arc-proxy-ticking"), 60)
+            time.sleep(8)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(15) == 0, out.read_text()
+        report = json.loads(out.read_text()[out.read_text().index("{") :])
+        assert counts(report)[HOST] == (100, 0) and report["problems"] == []
+
+
 def test_following_ends_in_time_and_leaves_no_kubectl(audit: Audit, east: Clusters, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with proxies(east, arc_proxy("quiet", echo(line(HOST)) + "; sleep 60")):
