@@ -127,7 +127,7 @@ SAID_AGAIN: tuple[dict[str, str], ...] = ({"msg": "CANONICAL-PROXY-DECISION", "a
 #: A line of keys and values tells of a connection when it has one of each: many programs name their own host.
 _DESTINATION, _DEED = ("target", "authority"), ("method", "status", "flags", "up", "down")
 _ORDER = (*Fields._fields, *_FIGURES)
-_PAIR = re.compile(r'(?<![\w.:-])([A-Za-z_:@.][\w.:-]*)=("(?:[^"\\]|\\.)*"|\S*)')
+_PAIR = re.compile(r'(?:^|\s)([^\s="]+)=("[^"\\]*(?:\\.[^"\\]*)*"|\S*)')
 _KEPT_SHAPES = 64
 
 
