@@ -366,10 +366,13 @@ class _Judge:
         """Seconds that the logs of every cluster cover; None where no line told a time."""
         spans = []
         for cluster in {source.cluster for source in self._report.sources}:
-            periods = [one.period for one in self._report.sources if one.cluster == cluster]
-            whole = total(periods)
-            end = now if cluster and now is not None else whole.last
-            spans.append(max(0.0, end - max(whole.first, self._associated or 0)) if whole.last > 0 else 0.0)
+            periods = [one.period for one in self._report.sources if one.cluster == cluster and one.period.last > 0]
+            firsts = [period.first for period in periods]
+            # A pod that is younger than another may have taken the place of one whose log is gone; files follow one
+            # another.
+            begin = (max if cluster else min)(firsts, default=0.0)
+            end = now if cluster and now is not None else total(periods).last
+            spans.append(max(0.0, end - max(begin, self._associated or 0)) if periods else 0.0)
         return min(spans, default=None)
 
     def _since(self) -> str:

@@ -371,9 +371,11 @@ class _Work:
         elif event.failure is not None:
             self._failures[where] = event.failure
         elif event.text:
-            notes = self._reader(*where, stamped=True).lines.notes
-            if event.text not in notes:
-                notes.append(event.text)
+            lines = self._reader(*where, stamped=True).lines
+            if event.text not in lines.notes:
+                lines.notes.append(event.text)
+            if event.lost:
+                lines.lose()
         else:
             self._failures.pop(where, None)
 
@@ -382,7 +384,9 @@ class _Work:
 
         if (cluster, log) not in self._readers:
             lines = Lines(f"{cluster} {log}".strip(), cluster)
-            self._readers[cluster, log] = Reader(self._tally, lines, stamped=stamped, **self._options)
+            # kubectl has left out the lines from before --since; what ends after it may have begun before.
+            options = self._options | ({"since": None} if stamped else {})
+            self._readers[cluster, log] = Reader(self._tally, lines, stamped=stamped, **options)
         return self._readers[cluster, log]
 
 

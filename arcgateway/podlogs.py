@@ -68,12 +68,14 @@ class Note:
     Attributes:
         failure: what could not be read; None for a mere note.
         text: the note; without one and without a failure, an earlier failure is over.
+        lost: lines may be missing between what was read of the log before and what comes.
     """
 
     cluster: str
     log: str = ""
     failure: Failure | None = None
     text: str = ""
+    lost: bool = False
 
 
 @dataclass
@@ -85,6 +87,7 @@ class _Place:
         stamp: the time of the last line read.
         seen: how many lines with that time were read.
         attached: the restarts that there were when it was last read; None before.
+        run: the restarts before the run whose beginning was read; None before.
         busy: whether it is being followed.
     """
 
@@ -92,6 +95,7 @@ class _Place:
     stamp: bytes = b""
     seen: int = 0
     attached: int | None = None
+    run: int | None = None
     busy: bool = False
 
     @property
@@ -293,17 +297,24 @@ class PodLogs:
         missed = place.source.restarts - (place.attached or 0)
         if missed <= 0:
             return
-        self._run(cluster, place, previous=True)
         if missed > 1:
             text = f"restarted {missed} times: of the runs before, only the last one's log is kept"
-            self._tell(Note(cluster.kubeconfig.context, place.name, text=text))
+            self._tell(Note(cluster.kubeconfig.context, place.name, text=text, lost=True))
+        self._run(cluster, place, previous=True)
 
     def _run(self, cluster: Cluster, place: _Place, *, previous: bool = False, follow: bool = False) -> None:
         """Read the log of one run of a container, from where it was left."""
-        context, fresh, first = cluster.kubeconfig.context, place.fresh(), not previous and not place.stamp
+        context, fresh, first = (
+            cluster.kubeconfig.context,
+            place.fresh(),
+            not previous and place.run != place.source.restarts,
+        )
         since = logforms.moment(place.stamp) if place.stamp else self._since
         with cluster.log(place.source, previous=previous, since=since, follow=follow) as stream:
             with self._lock:
+                # `stop` ends those that it finds here, and who comes later ends by itself.
+                if self._stopping.is_set():
+                    return
                 self._heard[stream] = time.monotonic()
             try:
                 for lines in logfiles.lines(self._heard_of(stream), rest=not follow):
@@ -312,7 +323,7 @@ class PodLogs:
                         continue
                     if first:
                         self._say_if_rotated(context, place, lines[0])
-                        first = False
+                        place.run, first = place.source.restarts, False
                     broken = next((line for line in lines if line.startswith(_BROKEN_OFF)), None)
                     if broken is not None:
                         lines.remove(broken)
@@ -336,7 +347,9 @@ class PodLogs:
         if not said:
             return
         if previous and _NO_PREVIOUS in said:
-            self._tell(Note(context, place.name, text="it was restarted, and the log of the run before is gone"))
+            self._tell(
+                Note(context, place.name, text="it was restarted, and the log of the run before is gone", lost=True)
+            )
         elif any(word in said for word in _NOT_YET):
             self._tell(Note(context, place.name, text="its container has not started yet"))
         elif follow and any(word in said for word in _GONE):
@@ -351,7 +364,7 @@ class PodLogs:
                 f"its log begins {_stamp(line).decode('ascii', 'replace')}, the container {started.isoformat()}: what "
                 "lies between was rotated away, or there was nothing"
             )
-            self._tell(Note(context, place.name, text=text))
+            self._tell(Note(context, place.name, text=text, lost=True))
 
     def _heard_of(self, stream: LogStream) -> Iterator[bytes]:
         for chunk in stream.chunks():

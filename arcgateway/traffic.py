@@ -108,7 +108,7 @@ class Lines:
         again: lines that told a second time what others told.
         elsewhere: lines of clients that were not asked for.
         samples: some that were not read, without credentials.
-        period: first and last time, of any line that told one.
+        period: first and last time of connections; from the last gap on, where lines are known to be missing.
         notes: what else a person must know of this log.
     """
 
@@ -150,6 +150,10 @@ class Lines:
         self.samples += other.samples[: SAMPLES - len(self.samples)]
         self.period.add(other.period)
         self.vantages |= other.vantages
+
+    def lose(self) -> None:
+        """Lines are missing after those read so far: what the log covers begins anew."""
+        self.period.first = _NEVER
 
     def show(self, line: bytes) -> None:
         """Keep a line to be shown, if there is room."""

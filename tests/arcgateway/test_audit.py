@@ -195,6 +195,29 @@ def test_a_log_that_names_no_gateway_says_nothing_of_closing(run: Command) -> No
     assert run.verdicts(*REGION, "--gateway", GATEWAY, log)[LOGIN][0] == "used"
 
 
+def test_a_young_pods_log_proves_no_more_than_its_own_time() -> None:
+    """It may have taken the place of one whose log is gone."""
+
+    def log(name: str, *minutes: float) -> Lines:
+        lines = Lines(f"east {name}", "east")
+        Reader(tally, lines).feed([envoy(minute, HOST).encode() for minute in minutes])
+        return lines
+
+    tally, now = Tally(), (BEGIN + timedelta(minutes=120)).timestamp()
+    old, young = log("a", 0, 110), log("b", 100, 110)
+    lists = Lists.of(["eastus"], GATEWAY)
+
+    def verdict(*sources: Lines) -> tuple[str, str]:
+        report = audit.assess(tally, sources, lists, gateway=GATEWAY, now=now)
+        return next((one.verdict, one.evidence) for one in report.closable if one.endpoint.host == HOST)
+
+    assert verdict(old)[0] == "unused"
+    assert verdict(old, young)[0] == "unproven" and "cover 20 min" in verdict(old, young)[1]
+    old.lose()
+    Reader(tally, old).feed([envoy(90, HOST).encode()])
+    assert verdict(old)[0] == "unproven" and "cover 30 min" in verdict(old)[1]
+
+
 # --- reading ---
 
 

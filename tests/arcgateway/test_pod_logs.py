@@ -113,6 +113,16 @@ def test_a_log_that_begins_long_after_its_container_may_have_been_rotated(world:
     assert "--since-time 2026-11-24T10:20:00Z" in (world.folder / "calls").read_text()
 
 
+def test_where_lines_are_missing_is_known(world: World) -> None:
+    world.pod("arc-proxy-a", stamped("late", minute=30), restarts=2, previous=stamped("old"))
+    events = [
+        event for event in PodLogs([world.cluster]).events(0.05) if isinstance(event, Block) or (event and event.text)
+    ]
+    kinds = [event.lost if isinstance(event, Note) else "lines" for event in events]
+    # Runs before the one that is kept; then that one; then what was rotated away of the present one.
+    assert kinds == [True, "lines", True, "lines"]
+
+
 def test_a_node_that_cannot_read_on_is_a_problem_and_no_line(world: World) -> None:
     broken = "unable to retrieve container logs for containerd://0123\n"
     world.pod("arc-proxy-a", stamped("one") + broken)
