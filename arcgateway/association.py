@@ -24,6 +24,7 @@ from arcgateway.connect_flags import (
     Way,
 )
 from arcgateway.driver_settings import DriverSettings
+from arcgateway.endpoints import SETTLING
 from arcgateway.errors import Failure
 from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId, same

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from arcgateway import __version__, endpoints, endpoints_command, in_cluster_options
+from arcgateway import __version__, audit_command, endpoints, endpoints_command, in_cluster_options
 from arcgateway.errors import Failure
 from arcgateway.options import EDITION, FAILED, GATEWAY, JSON, SCENARIO, VAULT, checked, tell
+from arcgateway.tables import print_table
 
 if TYPE_CHECKING:
     from arcgateway.arm import Arm
@@ -206,7 +207,7 @@ def status(
         rows = [one.as_json(states_read=states is not None) for one in shown]
         click.echo(json.dumps({"states": None if states is None else list(states), "clusters": rows}, indent=2))
     elif shown:
-        _table(*fleet.table(shown, states_read=states is not None))
+        print_table(*fleet.table(shown, states_read=states is not None))
     if not shown:
         tell(f"no {'orphans' if orphans else 'connected clusters'} in {', '.join(chosen)}")
     if orphans and shown:
@@ -263,6 +264,9 @@ def import_command(
         _replace(import_file, made.import_file())
     for line in made.notes(stack, import_file):
         tell(line)
+
+
+_group.add_command(audit_command.command())
 
 
 @_group.command(hidden=True)
@@ -377,7 +381,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _show(report: Report) -> None:
-    _table(
+    print_table(
         ("HOST", "PORT", "VERDICT", "CAUSE", "MS"),
         [(one.host, str(one.port), one.verdict, one.cause, str(one.milliseconds)) for one in report.results],
     )
@@ -386,9 +390,3 @@ def _show(report: Report) -> None:
         if why:
             click.echo(f"  why it does not count as a failure: {why}")
     click.echo()
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

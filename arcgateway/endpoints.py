@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,9 @@ EDITIONS: tuple[Edition, ...] = ("preview", "ga", "both")
 
 #: Whose traffic the published allowlists are about. The deployment machine's (`workstation`) is asked for by name.
 CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
+
+#: How long the documentation asks to wait before the names that the gateway replaces are closed.
+SETTLING = timedelta(hours=1)
 
 #: The part of a listed name that stands for any: a wildcard, a region or a name of the customer's own.
 _FIELDS = re.compile(r"^(?:(?:\*|\{\w+\})\.)+")

@@ -9,19 +9,22 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from arcgateway import workspace
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId
 from arcgateway.kubeconfig import Kubeconfig
 from arcgateway.lifeline import in_own_group
+from arcgateway.platforms import HERE
 
 NAMESPACE = "azure-arc"
 RELEASE = "azure-arc"
@@ -34,6 +37,12 @@ _TIMEOUT = 20
 _RELEASE = f"owner=helm,name={RELEASE}"
 
 _JSON = ("--output", "json")
+
+_CHUNK = 256 * 1024
+
+_LOGS_MEND = (
+    f"give its user a Role in the namespace {NAMESPACE} with the verbs get and list on pods, and get on pods/log"
+)
 
 _UNREADABLE = (KeyError, ValueError, OSError, EOFError, zlib.error)
 
@@ -113,6 +122,59 @@ class Agents:
     def absent(self) -> bool:
         """Whether nothing of Arc is in the cluster."""
         return not self.deployments and self.release is None and self.identity is None
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """One container of one pod, whose log can be read.
+
+    Attributes:
+        pod: the pod's name.
+        container: the container's name.
+        uid: the pod's own id, which a pod of the same name does not share.
+        restarts: how often the container was started again.
+        running: whether it runs now.
+        waiting: why it does not, where it waits.
+        started: when its present run began, or its last one; None where there was none.
+    """
+
+    pod: str
+    container: str
+    uid: str
+    restarts: int = 0
+    running: bool = False
+    waiting: str = ""
+    started: datetime | None = None
+
+
+class LogStream:
+    """A log that `kubectl logs` is writing out.
+
+    Args:
+        process: that kubectl.
+        said: takes what it writes on standard error.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        self._process = process
+        self._said = said
+
+    def chunks(self) -> Iterator[bytes]:
+        """Pieces as they come, each line after its time (RFC 3339) and a blank. Ends when the log does, or `stop`."""
+        assert self._process.stdout is not None, "it was asked for"
+        read = self._process.stdout.read1  # type: ignore[attr-defined]
+        yield from iter(lambda: read(_CHUNK), b"")
+
+    def stop(self) -> None:
+        """End it now; may be called from another thread."""
+        HERE.stop(self._process, 1)
+
+    def complaint(self) -> str:
+        """What kubectl says went wrong; "" where nothing did. Waits for its end."""
+        if self._process.wait() == 0:
+            return ""
+        self._said.seek(0)
+        return self._said.read(_CHUNK).decode("utf-8", "replace").strip() or "kubectl said nothing"
 
 
 class Cluster:
@@ -214,12 +276,73 @@ class Cluster:
         with workspace.folder() as folder:
             return self._kubectl(self.kubeconfig.write(folder), kinds, *arguments, given=given)
 
-    def _get(self, kubeconfig: Path, kinds: str, *arguments: str) -> list[dict[str, Any]]:
-        answer = self._kubectl(kubeconfig, kinds, "get", kinds, *arguments, *_JSON)
+    def region(self) -> str | None:
+        """The Azure region of the connected cluster, as its agents know it; None without agents.
+
+        Raises:
+            Failure: as `agents`; reading ConfigMaps may be forbidden to who may read logs.
+        """
+        with workspace.folder() as folder:
+            items = self._get(self.kubeconfig.write(folder), "configmaps", "--namespace", NAMESPACE)
+        found = (item.get("data") or {} for item in items if item["metadata"]["name"] == "azure-clusterconfig")
+        return next((data["AZURE_REGION"] for data in found if data.get("AZURE_REGION")), None)
+
+    def arc_proxies(self) -> list[LogSource]:
+        """The containers of the Arc Proxy's pods: of those named like the pod where there is one, else all.
+
+        Raises:
+            Unreachable: the cluster does not answer or refuses the credentials.
+            Failure: pods may not be listed, or there is no kubectl.
+        """
+        with workspace.folder() as folder:
+            items = self._get(self.kubeconfig.write(folder), "pods", "--namespace", NAMESPACE, mend=_LOGS_MEND)
+        return [source for item in items for source in _log_sources(item)]
+
+    @contextmanager
+    def log(
+        self, source: LogSource, *, previous: bool = False, since: float | None = None, follow: bool = False
+    ) -> Iterator[LogStream]:
+        """A container's log, with the time of each line before it. kubectl is gone at the end of the block.
+
+        Args:
+            source: which.
+            previous: the run before the present one.
+            since: only lines from then on (seconds since the epoch).
+            follow: stay until the container ends.
+
+        Raises:
+            Failure: there is no kubectl.
+        """
+        asked = [source.pod, "--container", source.container, "--timestamps"]
+        asked += ["--previous"] if previous else []
+        asked += ["--follow"] if follow else []
+        if since is not None:
+            asked += ["--since-time", datetime.fromtimestamp(int(since), UTC).isoformat().replace("+00:00", "Z")]
+        with workspace.folder() as folder, tempfile.TemporaryFile() as said:
+            # Its limit of time would end a log that is followed.
+            argv = self._argv(self.kubeconfig.write(folder), 0, "logs", "--namespace", NAMESPACE, *asked)
+            # In a group of its own: who ends us by a key may want to see the result, and not kubectl's complaint.
+            process = subprocess.Popen(argv, env=self._env, stdout=subprocess.PIPE, stderr=said, **HERE.in_own_group())  # type: ignore[call-overload]
+            try:
+                HERE.adopt(process)
+                yield LogStream(process, said)
+            finally:
+                HERE.stop(process, 1)
+                process.wait()
+                HERE.release(process)
+                if process.stdout:
+                    process.stdout.close()
+
+    def explained_log(self, said: str) -> Failure:
+        """What kubectl's complaint about a log comes to."""
+        return self._explained("pods/log", said, _LOGS_MEND)
+
+    def _get(self, kubeconfig: Path, kinds: str, *arguments: str, mend: str = "") -> list[dict[str, Any]]:
+        answer = self._kubectl(kubeconfig, kinds, "get", kinds, *arguments, *_JSON, mend=mend)
         items: list[dict[str, Any]] = json.loads(answer).get("items", [])
         return items
 
-    def _kubectl(self, kubeconfig: Path, kinds: str, *arguments: str, given: str = "") -> str:
+    def _kubectl(self, kubeconfig: Path, kinds: str, *arguments: str, given: str = "", mend: str = "") -> str:
         """What `kubectl` answers.
 
         Args:
@@ -227,19 +350,9 @@ class Cluster:
             kinds: what the call is about, for messages.
             arguments: its words, of which none is a secret.
             given: for its standard input.
+            mend: what to do where it is forbidden, if that is not for those who onboard clusters.
         """
-        program = shutil.which("kubectl", path=self._env.get("PATH"))
-        if program is None:
-            raise Failure("kubectl is not on PATH", "install it: it reads the cluster with every kind of login")
-        argv = [
-            program,
-            "--kubeconfig",
-            str(kubeconfig),
-            "--context",
-            self.kubeconfig.context,
-            f"--request-timeout={_TIMEOUT}s",
-            *arguments,
-        ]
+        argv = self._argv(kubeconfig, _TIMEOUT, *arguments)
         try:
             done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
                 argv,
@@ -254,10 +367,19 @@ class Cluster:
         except subprocess.TimeoutExpired:
             raise self._unreachable("it did not answer in time") from None
         if done.returncode != 0:
-            raise self._explained(kinds, done.stderr.strip())
+            raise self._explained(kinds, done.stderr.strip(), mend)
         return done.stdout
 
-    def _explained(self, kinds: str, said: str) -> Failure:
+    def _argv(self, kubeconfig: Path, seconds: int, *arguments: str) -> list[str]:
+        """kubectl's words, with a limit of time for each of its requests; 0 for none."""
+        program = shutil.which("kubectl", path=self._env.get("PATH"))
+        if program is None:
+            raise Failure("kubectl is not on PATH", "install it: it reads the cluster with every kind of login")
+        context = self.kubeconfig.context
+        where = ["--kubeconfig", str(kubeconfig), "--context", context, f"--request-timeout={seconds}s"]
+        return [program, *where, *arguments]
+
+    def _explained(self, kinds: str, said: str, mend: str = "") -> Failure:
         last = said.splitlines()[-1] if said else "kubectl said nothing"
         if "the server doesn't have a resource type" in said:
             mend = "use a cluster of a supported Kubernetes version"
@@ -269,7 +391,7 @@ class Cluster:
         if "(Forbidden)" in said or "is forbidden" in said:
             return Refused(
                 f"the context {self.kubeconfig.context!r} may not read {kinds} ({last})",
-                "onboarding needs cluster-admin: use such a context",
+                mend or "onboarding needs cluster-admin: use such a context",
                 said,
             )
         if any(word in said for word in ("(BadRequest)", "(Invalid)", "admission webhook", " is invalid: ")):
@@ -341,6 +463,27 @@ def _readiness(items: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, bool]]
             seen = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
             ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0))
             yield item["metadata"]["name"], seen and ready >= wanted
+
+
+def _log_sources(pod: Mapping[str, Any]) -> Iterable[LogSource]:
+    metadata, states = pod["metadata"], (pod.get("status") or {}).get("containerStatuses") or ()
+    if not metadata["name"].startswith(f"{ARC_PROXY}-"):
+        return
+    names = [container["name"] for container in pod["spec"]["containers"]]
+    known = {state["name"]: state for state in states}
+    for name in [ARC_PROXY] if ARC_PROXY in names else names:
+        state = known.get(name, {})
+        now = state.get("state") or {}
+        run = now.get("running") or now.get("terminated") or (state.get("lastState") or {}).get("terminated") or {}
+        yield LogSource(
+            pod=metadata["name"],
+            container=name,
+            uid=metadata.get("uid", ""),
+            restarts=state.get("restartCount", 0),
+            running="running" in now,
+            waiting=(now.get("waiting") or {}).get("reason", "") if known else "Pending",
+            started=_time(run.get("startedAt")),
+        )
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

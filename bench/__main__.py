@@ -1,4 +1,4 @@
-"""`python -m bench components`, `azure` and `policy`: what the components, the local Azure and the policy pack cost."""
+"""`python -m bench components`, `azure`, `policy`, `audit`: what the project's parts cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import azure, policy
+from bench import audit, azure, policy
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
@@ -66,6 +66,20 @@ def of_policy(resources: int, rounds: int, checkpoints: bool, as_json: bool) -> 
     else:
         for table in _policy_tables(figures, resources, rounds):
             Console().print(table)
+
+
+@main.command("audit")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--form", "forms", multiple=True, type=click.Choice(tuple(audit.FORMS)), help="Only these.")
+@_json
+def of_audit(rounds: int, forms: tuple[str, ...], as_json: bool) -> None:
+    """What the audit costs for a line, and its memory for a short log and a long one."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = audit.measure(Path(folder), rounds, forms or tuple(audit.FORMS), _say)
+    if as_json:
+        click.echo(json.dumps({"rounds": rounds, "targets": audit.TARGETS, "forms": figures.plain()}))
+    else:
+        Console().print(_audit_table(figures))
 
 
 def _say(line: str) -> None:
@@ -164,6 +178,20 @@ def _policy_tables(figures: policy.Figures, resources: int, rounds: int) -> tupl
             f"{figures.growth_of(rule):.2f}",
         )
     return previews, growth
+
+
+def _audit_table(figures: audit.Figures) -> Table:
+    short, long = audit.SHORT, audit.LONG
+    table = Table(
+        title=f"arcgateway audit on logs of {short / 1e6:.0f} MB and {long / 1e6:.0f} MB",
+        caption=f"targets: {audit.TARGETS['rate']:,} lines a CPU second in {audit.TARGETS['memory'] / 1e6:.0f} MB",
+    )
+    for title in ("form", "lines/CPU s", f"MB at {short / 1e6:.0f}", f"MB at {long / 1e6:.0f}", "ratio"):
+        table.add_column(title, justify="left" if title == "form" else "right")
+    for form in figures.forms:
+        sizes = (f"{figures.memory(form, size) / 1e6:.0f}" for size in (short, long))
+        table.add_row(form, f"{figures.rate(form):,.0f}", *sizes, f"{figures.ratio(form):.2f}")
+    return table
 
 
 if __name__ == "__main__":

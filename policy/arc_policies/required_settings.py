@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from arcgateway import endpoints
-from arcgateway.times import SETTLING
 
 from .names import Need, needs, superfluous
 from .settings import Option, Settings, texts
@@ -79,7 +78,7 @@ def removable_at(settings: Settings) -> datetime | None:
     """From when the superfluous names may be closed, as far as that is configured."""
     last = time_of(settings.get(LAST_ASSOCIATION))
     try:
-        return None if last is None else last + SETTLING
+        return None if last is None else last + endpoints.SETTLING
     except OverflowError:
         return None
 
