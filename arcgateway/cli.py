@@ -122,6 +122,7 @@ def preflight(
             exceptions=exceptions,
             timeout=timeout,
             idle=idle,
+            inside=place is not None,
         )
     )
     if place is None:
@@ -129,7 +130,6 @@ def preflight(
         shown, where = report.as_json(), ""
     else:
         from arcgateway import in_cluster
-        from arcgateway.preflight import TIMEOUT
 
         cluster = _cluster(kube_context)
         with _removed_when_ended():
@@ -140,7 +140,8 @@ def preflight(
                 place,
                 cluster,
                 tell,
-                timeout=asked.timeout or TIMEOUT,
+                timeout=asked.timeout,
+                idle=asked.idle,
             )
         report = asked.judged(found)
         shown = in_cluster.as_json(report, cluster.kubeconfig.context)

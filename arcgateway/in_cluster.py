@@ -94,13 +94,14 @@ def run(
     cluster: Cluster,
     tell: Callable[[str], None],
     *,
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
+    idle: float = 0,
     removing: Callable[[Callable[[], None]], AbstractContextManager[object]] = nullcontext,
 ) -> Report:
     """Probe all endpoints from inside the cluster.
 
     Args:
-        endpoints, proxy, genuine_roots, timeout: as `preflight.run` takes them.
+        endpoints, proxy, genuine_roots, timeout, idle: as `preflight.run` takes them.
         place: where the Job runs.
         cluster: the cluster, by one context of a kubeconfig.
         tell: takes one line at a time: what the Job is doing.
@@ -112,14 +113,15 @@ def run(
     """
     roots = tuple(genuine_roots)
     _check_certificates(proxy, roots)
+    options = {"timeout": timeout, "idle": idle}
     try:
-        return _Run(endpoints, proxy, roots, place, cluster, tell, timeout).verdict(removing)
+        return _Run(endpoints, proxy, roots, place, cluster, tell, options).verdict(removing)
     except Failure as failure:
         if place.run_as_user != USER or "security context constraint" not in failure.cause:
             raise
     tell("this cluster chooses its pods' users by itself: once more, without one of ours")
     chosen = replace(place, run_as_user=None)
-    return _Run(endpoints, proxy, roots, chosen, cluster, tell, timeout).verdict(removing)
+    return _Run(endpoints, proxy, roots, chosen, cluster, tell, options).verdict(removing)
 
 
 def as_json(report: Report, context: str) -> dict[str, Any]:
@@ -227,7 +229,7 @@ class _Run:
         place: Place,
         cluster: Cluster,
         tell: Callable[[str], None],
-        timeout: float,
+        options: Mapping[str, float | None],
     ) -> None:
         self._place = place
         self._cluster = cluster
@@ -235,8 +237,9 @@ class _Run:
         self._name = f"{_NAME}-{self._mark[:8]}"
         self._namespace = ""
         self._there = False
-        self._task = pod_probe.task(endpoints, proxy, roots, self._mark, {"timeout": timeout})
-        self._probing = math.ceil(len(endpoints) / PARALLEL) * timeout + SLACK
+        self._task = pod_probe.task(endpoints, proxy, roots, self._mark, options)
+        each = (options["timeout"] or TIMEOUT) + (options["idle"] or 0)
+        self._probing = math.ceil(len(endpoints) / PARALLEL) * each + SLACK
         urls = [url for url in (proxy.https, proxy.http) if url is not None]
         self._redact = Redactor([url.url for url in urls if url.username] + [url.password for url in urls])
         self._told = tell

@@ -59,6 +59,7 @@ def wanted(
     exceptions: Sequence[str],
     timeout: float | None,
     idle: float,
+    inside: bool = False,
 ) -> Wanted:
     """Check what the command is given.
 
@@ -69,6 +70,7 @@ def wanted(
         listed: the allowlist.
         exceptions: `HOST[=REASON]`.
         timeout, idle: as in `Wanted`.
+        inside: the probe is made in the cluster, which is to reach what is in the skip range.
 
     Raises:
         ValueError: something of it is wrong; the message says what, and the mend.
@@ -86,7 +88,7 @@ def wanted(
     for host, port in skip.single_hosts() if skip else ():
         if not any((row.host, row.port) == (host, port) for row in rows):
             rows.append(replace(preflight.endpoint(host, port), purpose="in the skip range"))
-            excepted.append(Exemption(host, "warn", _ELSEWHERE))
+            excepted += [] if inside else [Exemption(host, "warn", _ELSEWHERE)]
     return Wanted(rows, settings, roots, tuple(excepted), skip, timeout, idle)
 
 

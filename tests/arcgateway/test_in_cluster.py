@@ -20,8 +20,9 @@ from network_world import Network, network
 from arcgateway import in_cluster, pod_names, pod_probe
 from arcgateway.endpoints import required
 from arcgateway.in_cluster import Place, as_json, job, left_over, secret
-from arcgateway.preflight import Report, Result, endpoint
+from arcgateway.preflight import endpoint
 from arcgateway.proxy import ProxySettings, ProxyUrl
+from arcgateway.results import Finding, Report, Result
 
 CANARY = "c4nary p@ss/w:rd"
 PROXY = ProxyUrl("http", "127.0.0.1", 9, "us er", CANARY)
@@ -107,9 +108,8 @@ def test_an_old_python_says_so() -> None:
 def long_report() -> Report:
     """One that takes several lines however it is packed."""
     texts = [hashlib.sha512(str(number).encode()).hexdigest() * 2 for number in range(60)]
-    return Report(
-        "http://p:1", tuple(found(f"h{number}.azure.com", evidence=text) for number, text in enumerate(texts))
-    )
+    results = (found(f"h{number}.azure.com", evidence=text, hops={"tls": 1.5}) for number, text in enumerate(texts))
+    return Report("http://p:1", tuple(results), (Finding("clock", "warn", "clock-skew", "400 s", "set it"),))
 
 
 def test_a_report_is_read_from_between_other_lines() -> None:

@@ -142,6 +142,15 @@ def test_a_pod_goes_by_its_own_skip_range_and_not_by_this_machines(sandbox: Sand
     assert firewall.served[-1] == ("management.azure.com:443", True)
 
 
+def test_what_is_in_the_skip_range_is_judged_in_full_from_the_pod_alone(sandbox: Sandbox) -> None:
+    closed = ("--skip-range", "127.0.0.1:9", "--json", *ONE)
+    here = sandbox.json(*command(sandbox, *closed))
+    done = inside(sandbox, *closed)
+    assert here["verdict"] == "warn"
+    assert done.returncode == 2 and json.loads(done.stdout)["verdict"] == "fail"
+    assert [item["direct"] for item in json.loads(done.stdout)["endpoints"]] == [False, True]
+
+
 def test_the_password_is_in_the_secret_alone(sandbox: Sandbox, firewall: PodFirewall) -> None:
     waiting = (*ONE, "--node-selector", "no=such", "--wait", "20")
     asked = command(sandbox, "--in-cluster", "--kube-context", "east", *waiting, proxy=firewall.url)
