@@ -112,3 +112,19 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "proxy-auth-required": frozenset({"407"}),
     "name-not-resolved": frozenset({"500", "503"}),
 }
+
+#: The columns that docs/network.md shows, and what it calls them.
+SHOWN: Mapping[str, str] = {
+    "squid": "squid",
+    "opening": "opens TLS",
+    "opening, root vouched for": "opens TLS, its root vouched for",
+    "opening but for exceptions": "opens TLS, but for gateway and websockets",
+}
+
+
+def page() -> str:
+    """The table in docs/network.md."""
+    lines = [f"| endpoint | {' | '.join(SHOWN.values())} |", "| --- " * (len(SHOWN) + 1) + "|"]
+    for kind in _THROUGH:
+        lines.append(f"| {kind} | {' | '.join(CELLS[proxy][kind] for proxy in SHOWN)} |")
+    return "\n".join(lines) + "\n"
