@@ -26,7 +26,7 @@ clusters = {
     for name, cluster in stack.clusters.items()
 }
 
-allowlist = EndpointAllowlist("allowlist", arguments.allowlist_args(stack, gateway))
+allowlist = EndpointAllowlist("allowlist", arguments.allowlist_args(stack, gateway, clusters))
 
 pulumi.export("gateway", outputs.gateway(gateway))
 pulumi.export("clusters", {name: outputs.cluster(cluster) for name, cluster in clusters.items()})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -29,6 +29,7 @@ from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId, GatewayId, same
 from arcgateway.kube import Agents, Release
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
+from arcgateway.times import SETTLING, rfc3339
 
 #: Agents have the Arc Proxy from this version on.
 OLDEST_AGENTS = (1, 21, 10)
@@ -49,9 +50,6 @@ HELM_AT_MOST = {"pending-install": 1200.0, "pending-upgrade": 600.0, "pending-ro
 
 #: Flags that `update` takes only together.
 _TOGETHER = (connect_flags.ENABLE_OIDC_ISSUER.variable, connect_flags.SELF_HOSTED_ISSUER.variable)
-
-#: How long the documentation asks to wait before the names that the gateway replaces are closed.
-SETTLING = timedelta(hours=1)
 
 
 class Step(Enum):
@@ -378,11 +376,6 @@ def associated_at(seen: Seen) -> datetime | None:
     # Azure writes up to seven digits of a second's fraction.
     whole = str(text).partition(".")[0].removesuffix("Z")
     return datetime.fromisoformat(whole).replace(tzinfo=UTC)
-
-
-def rfc3339(when: datetime | None) -> str | None:
-    """A time in UTC, to the second, as the outputs have it."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
 
 
 def _refuse_other(cluster: ConnectedClusterId, agents: Agents) -> None:

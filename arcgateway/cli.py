@@ -5,39 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from arcgateway import __version__, endpoints
+from arcgateway import __version__, endpoints, endpoints_command, in_cluster_options
 from arcgateway.errors import Failure
+from arcgateway.options import EDITION, FAILED, GATEWAY, JSON, SCENARIO, VAULT, checked, tell
 
 if TYPE_CHECKING:
     from arcgateway.arm import Arm
     from arcgateway.azure_cli import AzureCli
+    from arcgateway.in_cluster import Place
+    from arcgateway.kube import Cluster
     from arcgateway.results import Report
-
-T = TypeVar("T")
-
-#: What `preflight` exits with when an endpoint failed, and `status --orphans` when there are some. Errors are 1.
-FAILED = 2
-
-_SCENARIO = click.option(
-    "--scenario", "scenarios", multiple=True, metavar="S", help="An Arc feature in use; may be repeated."
-)
-_GATEWAY = click.option("--gateway", metavar="HOST", help="The gateway's endpoint, PREFIX.gw.arc.azure.com.")
-_EDITION = click.option(
-    "--edition",
-    type=click.Choice(endpoints.EDITIONS),
-    default="both",
-    show_default=True,
-    help="The list as published for the preview, at general availability, or both together.",
-)
-_VAULT = click.option("--vault", metavar="NAME", help="The Key Vault that the scenario key-vault uses.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,63 +37,11 @@ def version() -> None:
     click.echo(__version__)
 
 
-@_group.command("endpoints")
-@click.option("--region", required=True, metavar="R", help="The clusters' Azure region, for example eastus.")
-@_GATEWAY
-@_SCENARIO
-@_EDITION
-@_VAULT
-@click.option(
-    "--hop",
-    "hops",
-    type=click.Choice(["workstation", "nodes", "agents"]),
-    multiple=True,
-    help="Whose traffic; the clusters' (nodes, agents) by default.",
-)
-@click.option("--removable", is_flag=True, help="What the gateway makes superfluous, instead of what is needed.")
-@_JSON
-@click.option("--plain", is_flag=True, help="Print HOST:PORT alone, one a line.")
-def endpoints_command(
-    region: str,
-    gateway: str | None,
-    scenarios: Sequence[str],
-    edition: endpoints.Edition,
-    vault: str | None,
-    hops: Sequence[endpoints.Hop],
-    removable: bool,
-    as_json: bool,
-    plain: bool,
-) -> None:
-    """List the host names that must be open, with a gateway or without one."""
-    if removable:
-        rows = _checked(lambda: endpoints.removable(gateway or "", region, scenarios, edition, vault=vault))
-    else:
-        rows = _checked(
-            lambda: endpoints.required(
-                gateway, region, scenarios, edition, vault=vault, hops=hops or endpoints.CLUSTER_HOPS
-            )
-        )
-    if as_json:
-        click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
-    elif plain:
-        click.echo("".join(f"{row.host}:{row.port}\n" for row in rows), nl=False)
-    else:
-        _table(
-            ("HOST", "PORT", "PROTOCOL", "HOP", "SCENARIO", "PURPOSE"),
-            [(row.host, str(row.port), row.protocol, row.hop, row.scenario, row.purpose) for row in rows],
-        )
-    if endpoints.region_code(region) is None:
-        click.echo(f"no confirmed short name of {region}: *.his.arc.azure.com stands for it", err=True)
-    if removable:
-        click.echo(
-            "close them an hour after the last association, and not for the deployment machine: it still needs "
-            "what `arcgateway endpoints --hop workstation` lists",
-            err=True,
-        )
+_group.add_command(endpoints_command.command(lambda: _arm()))
 
 
 @_group.command()
-@click.option("--proxy", required=True, metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
+@click.option("--proxy", metavar="URL", help="The enterprise proxy, http://[USER:PASSWORD@]HOST:PORT.")
 @click.option("--proxy-http", metavar="URL", help="Another proxy for http addresses.")
 @click.option("--proxy-cert", type=click.Path(path_type=Path), metavar="FILE", help="Root of the proxy's TLS (PEM).")
 @click.option(
@@ -127,10 +61,10 @@ def endpoints_command(
 )
 @click.option("--endpoint", "names", multiple=True, metavar="HOST[:PORT]", help="Probe these instead of the allowlist.")
 @click.option("--region", default="eastus", show_default=True, metavar="R", help="The clusters' Azure region.")
-@_GATEWAY
-@_SCENARIO
-@_EDITION
-@_VAULT
+@GATEWAY
+@SCENARIO
+@EDITION
+@VAULT
 @click.option(
     "--except",
     "exceptions",
@@ -146,9 +80,10 @@ def endpoints_command(
     metavar="S",
     help="Seconds of silence that each connection has to outlast; it takes as much longer.",
 )
-@_JSON
+@in_cluster_options.options
+@JSON
 def preflight(
-    proxy: str,
+    proxy: str | None,
     proxy_http: str | None,
     proxy_cert: Path | None,
     skip_range: str | None,
@@ -163,31 +98,58 @@ def preflight(
     timeout: float | None,
     idle: float,
     as_json: bool,
+    place: Place | None,
+    kube_context: str | None,
 ) -> None:
-    """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error."""
+    """Probe every endpoint through a proxy: status 0 for pass and warn, 2 for fail, 1 for a usage error.
+
+    With --in-cluster a pod probes, where the agents will run; without --proxy it goes directly.
+    """
     from arcgateway import preflight_command
 
-    report = preflight_command.carry_out(
-        _checked(
-            lambda: preflight_command.wanted(
-                proxy=proxy,
-                proxy_http=proxy_http,
-                proxy_cert=proxy_cert,
-                skip_range=skip_range,
-                genuine=genuine,
-                names=names,
-                listed=lambda: endpoints.required(gateway, region, scenarios, edition, vault=vault),
-                exceptions=exceptions,
-                timeout=timeout,
-                idle=idle,
-            )
+    if proxy is None and place is None:
+        raise click.UsageError("Missing option '--proxy'.")
+    asked = checked(
+        lambda: preflight_command.wanted(
+            proxy=proxy,
+            proxy_http=proxy_http,
+            proxy_cert=proxy_cert,
+            skip_range=skip_range,
+            genuine=genuine,
+            names=names,
+            listed=lambda: endpoints.required(gateway, region, scenarios, edition, vault=vault),
+            exceptions=exceptions,
+            timeout=timeout,
+            idle=idle,
         )
     )
+    if place is None:
+        report = preflight_command.carry_out(asked)
+        shown, where = report.as_json(), ""
+    else:
+        from arcgateway import in_cluster
+        from arcgateway.preflight import TIMEOUT
+
+        cluster = _cluster(kube_context)
+        with _removed_when_ended():
+            found = in_cluster.run(
+                asked.rows,
+                asked.proxy,
+                asked.genuine,
+                place,
+                cluster,
+                tell,
+                timeout=asked.timeout or TIMEOUT,
+            )
+        report = asked.judged(found)
+        shown = in_cluster.as_json(report, cluster.kubeconfig.context)
+        where = f", from cluster {cluster.kubeconfig.context}"
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        click.echo(json.dumps(shown, indent=2))
     else:
         _show(report)
-        click.echo(f"{report.verdict}: {len(report.results)} endpoints through {report.proxy}")
+        way = f"through {report.proxy}" if report.proxy else "directly"
+        click.echo(f"{report.verdict}: {len(report.results)} endpoints {way}{where}")
     sys.exit(FAILED if report.verdict == "fail" else 0)
 
 
@@ -210,7 +172,7 @@ def preflight(
     help="What `pulumi stack export` has printed, - for standard input, instead of asking pulumi; may be repeated.",
 )
 @click.option("--orphans", is_flag=True, help="Only clusters that a stack has connected and no state holds; status 2.")
-@_JSON
+@JSON
 def status(
     subscriptions: Sequence[str],
     resource_group: str | None,
@@ -231,14 +193,14 @@ def status(
         if state_files:
             states = {name: _state_text(name) for name in state_files}
         else:
-            states = fleet.export_states(stacks, all_stacks, os.environ, _tell)
+            states = fleet.export_states(stacks, all_stacks, os.environ, tell)
     except Failure as failure:
         if orphans or stacks or all_stacks or state_files:
             raise
         states = None
-        _tell(f"no states were read, so nothing is said of who holds what: {failure}")
+        tell(f"no states were read, so nothing is said of who holds what: {failure}")
     held = [holding for name, text in (states or {}).items() for holding in fleet.read_state(text, name)]
-    looked = fleet.with_holders(fleet.clusters(_arm(), chosen, resource_group, _tell), held, chosen, resource_group)
+    looked = fleet.with_holders(fleet.clusters(_arm(), chosen, resource_group, tell), held, chosen, resource_group)
     shown = [one for one in looked if one.orphan] if orphans else looked
     if as_json:
         rows = [one.as_json(states_read=states is not None) for one in shown]
@@ -246,11 +208,11 @@ def status(
     elif shown:
         _table(*fleet.table(shown, states_read=states is not None))
     if not shown:
-        _tell(f"no {'orphans' if orphans else 'connected clusters'} in {', '.join(chosen)}")
+        tell(f"no {'orphans' if orphans else 'connected clusters'} in {', '.join(chosen)}")
     if orphans and shown:
-        _tell(f"\nconnected by a stack and held by none of the states {', '.join(states or ())}; for each:")
+        tell(f"\nconnected by a stack and held by none of the states {', '.join(states or ())}; for each:")
         for one in shown:
-            _tell(f"{one.id.name}: {one.mend}")
+            tell(f"{one.id.name}: {one.mend}")
         sys.exit(FAILED)
 
 
@@ -281,14 +243,14 @@ def import_command(
 
     path = adoption.stack_file(stack, Path.cwd()) if stack else None
     reader = _arm()
-    looked = fleet.clusters(reader, [_subscription(subscription)], resource_group, _tell)
+    looked = fleet.clusters(reader, [_subscription(subscription)], resource_group, tell)
     chosen = adoption.chosen_gateway(gateway, looked, adoption.gateways(reader, subscription))
     resource = reader.get(str(chosen), arm.GATEWAYS)
     if resource is None:
         raise Failure(f"there is no gateway {chosen}, though clusters name it", "associate them with another one first")
     made = adoption.adopt(looked, chosen, resource if import_file else None)
     if contexts:
-        made = adoption.with_contexts(made, os.environ, _tell)
+        made = adoption.with_contexts(made, os.environ, tell)
     if path is None:
         click.echo(adoption.merged("", made), nl=False)
     else:
@@ -296,11 +258,11 @@ def import_command(
         after = adoption.merged(before, made)
         if after != before:
             _replace(path, after)
-        _tell(f"{path.name} {'is changed' if after != before else 'says so already'}")
+        tell(f"{path.name} {'is changed' if after != before else 'says so already'}")
     if import_file:
         _replace(import_file, made.import_file())
     for line in made.notes(stack, import_file):
-        _tell(line)
+        tell(line)
 
 
 @_group.command(hidden=True)
@@ -330,17 +292,6 @@ def main(prog_name: str | None = None) -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _checked(make: Callable[[], T]) -> T:
-    try:
-        return make()
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def _tell(line: str) -> None:
-    click.echo(line, err=True)
-
-
 def _arm() -> Arm:
     """Azure for the login of the environment, or else that of `az`."""
     from arcgateway.arm import Arm
@@ -356,6 +307,31 @@ def _az() -> AzureCli:
     from arcgateway.redaction import Redactor
 
     return AzureCli(os.environ, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
+
+
+def _cluster(context: str | None) -> Cluster:
+    from arcgateway import kubeconfig, workspace
+    from arcgateway.kube import Cluster
+
+    workspace.sweep()
+    return Cluster(kubeconfig.read(context, os.environ), os.environ)
+
+
+@contextmanager
+def _removed_when_ended() -> Iterator[None]:
+    """Let a request to end (SIGTERM, a closed terminal) run what removes things, as Ctrl-C does."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What the caller has had ignored, as nohup does, stays so.
+    before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _own_subscription() -> str:
@@ -398,11 +374,6 @@ def _replace(path: Path, text: str) -> None:
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise Failure(f"{path} cannot be written ({error.strerror})", "choose another place") from None
-
-
-def _as_json(row: endpoints.Endpoint) -> dict[str, Any]:
-    shown = ("host", "port", "protocol", "purpose", "scenario", "edition", "hop", "carried", "source", "checked")
-    return {name: getattr(row, name) for name in shown}
 
 
 def _show(report: Report) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
-from arcgateway import connect_flags, endpoints, trust
+from arcgateway import connect_flags, endpoints, pod_names, trust
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId
 from arcgateway.proxy import ProxySettings, ProxyUrl, canonical
@@ -37,6 +37,9 @@ NAMES = {
     "ARC_CONFIGURATION_PROTECTED_SETTINGS": True,
     "ARC_PREFLIGHT": False,
     "ARC_PREFLIGHT_EXCEPTIONS": False,
+    "ARC_PREFLIGHT_IN_CLUSTER": False,
+    "ARC_PREFLIGHT_IMAGE": False,
+    "ARC_PREFLIGHT_NAMESPACE": False,
     "ARC_GENUINE_ROOTS": False,
     "ARC_SCENARIOS": False,
     "ARC_ON_UNREACHABLE": False,
@@ -68,6 +71,9 @@ class DriverSettings:
         protected: protected ones, likewise; secrets.
         preflight: whether a closed endpoint stops the run, is told, or is not looked for.
         exceptions: endpoints whose failure in the preflight counts for less.
+        in_cluster: whether it is looked for from inside the cluster too, before its first write.
+        in_cluster_image: the image of the pod that does; None for the default.
+        in_cluster_namespace: the pod's namespace; None for the agents' or `default`.
         genuine_roots: PEM texts of roots that count as the endpoints' own.
         scenarios: Arc features in use.
         on_unreachable: what deleting does when the cluster is gone.
@@ -87,6 +93,9 @@ class DriverSettings:
     protected: Mapping[str, str] = field(default_factory=dict, repr=False)
     preflight: Preflight = "require"
     exceptions: tuple[Exemption, ...] = ()
+    in_cluster: bool = False
+    in_cluster_image: str | None = None
+    in_cluster_namespace: str | None = None
     genuine_roots: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     on_unreachable: OnUnreachable = "fail"
@@ -142,6 +151,9 @@ def read(env: Mapping[str, str], *, cluster_needed: bool) -> DriverSettings:
         protected=get("ARC_CONFIGURATION_PROTECTED_SETTINGS", _configuration, cast("Mapping[str, str]", {})),
         preflight=cast(Preflight, get("ARC_PREFLIGHT", one_of("require", "warn", "off"), "require")),
         exceptions=get("ARC_PREFLIGHT_EXCEPTIONS", _exceptions, ()),
+        in_cluster=get("ARC_PREFLIGHT_IN_CLUSTER", connect_flags.boolean, "false") == "true",
+        in_cluster_image=get("ARC_PREFLIGHT_IMAGE", pod_names.image, cast("str | None", none)),
+        in_cluster_namespace=get("ARC_PREFLIGHT_NAMESPACE", pod_names.name, cast("str | None", none)),
         genuine_roots=get("ARC_GENUINE_ROOTS", lambda text: (_pem(text),), cast("tuple[str, ...]", ())),
         scenarios=get("ARC_SCENARIOS", _scenarios, ()),
         on_unreachable=cast(OnUnreachable, get("ARC_ON_UNREACHABLE", one_of("fail", "forget", "azure-only"), "fail")),

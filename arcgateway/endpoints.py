@@ -38,7 +38,7 @@ class Endpoint:
         scenario: the Arc feature that needs it, or `always`.
         edition: the published list that has it: `preview`, `ga`, or `both`.
         hop: who opens the connection: the deployment machine, the nodes or the agents.
-        carried: whether the gateway carries it.
+        carried: whether the gateway's own published list holds it, be it needed beside the gateway or not.
         source: where it is published.
         checked: when that was read (ISO date).
         probe: the name that a preflight asks for; another than `host` for patterns.
@@ -115,6 +115,19 @@ def required(
     return _rows(key, fields, chosen, _checked_edition(edition), frozenset(hops))
 
 
+def known(gateway_endpoint: str | None, vault: str | None = None) -> tuple[Endpoint, ...]:
+    """All names of all scenarios, editions and hops, with a gateway or without one; `*.` stands for every region."""
+    fields = {**_fields(gateway_endpoint, "any", vault), "region": "*", "code": "*"}
+    made = (_endpoint(row, fields) for row in _data()["endpoints"] if fields["gateway"] or row["host"] != "{gateway}")
+    return tuple({(row.host, row.port, row.scenario, row.hop): row for row in made}.values())
+
+
+def published_counts(edition: Edition) -> tuple[int, int] | None:
+    """How many names the page of an edition counts with a gateway, and how many it names; None for the union."""
+    found = _data()["editions"].get(edition)
+    return (found["counted"], found["named"]) if found else None
+
+
 def common(region: str, scenarios: Iterable[str] = (), edition: Edition = "both") -> tuple[Endpoint, ...]:
     """The names that clusters need with a gateway and without one alike. Takes the arguments of `required`."""
     chosen = tuple(scenarios)
@@ -133,25 +146,43 @@ def removable(
 ) -> tuple[Endpoint, ...]:
     """The names that were needed without the gateway and no longer are with it, for the clusters' own traffic.
 
-    Never a name that the gateway needs, nor a pattern that covers one. Takes the arguments of `required`.
+    Never a name that the gateway needs, nor a pattern that covers one, nor what no list says the gateway carries
+    (`why_kept`). Takes the arguments of `required`.
     """
     if not gateway_endpoint:
         raise ValueError("what a gateway makes superfluous is known only for a gateway: give its endpoint")
     chosen = tuple(scenarios)
     needed = required(gateway_endpoint, region, chosen, edition, vault=vault)
     before = required(None, region, chosen, edition, vault=vault)
-    return tuple(
-        row for row in before if not any(row.port == kept.port and covers(row.host, kept.host) for kept in needed)
-    )
+    held = {(row.host, row.port) for row in needed}
+    return tuple(row for row in before if (row.host, row.port) not in held and why_kept(row, needed) is None)
 
 
-def protocol_of(host: str) -> Literal["https", "wss"] | None:
-    """The protocol of a name as published, in whatever region and for whatever scenario; None for one on no list."""
+def why_kept(row: Endpoint, needed: Iterable[Endpoint]) -> str | None:
+    """Why a name that only the list without a gateway has stays open for all that; None where it may be closed.
+
+    Args:
+        row: the name.
+        needed: what must be open with the gateway.
+    """
+    for kept in needed:
+        if row.port == kept.port and covers(row.host, kept.host):
+            return f"it admits {kept.host}, which stays needed: narrow it to that, if at all"
+        if row.port != kept.port and row.host == kept.host:
+            return "the list of what stays open has this host without a port"
+    if row.hop == "nodes":
+        return "the nodes pull images themselves, past the Arc Proxy"
+    if not row.carried:
+        return "no published list says that the gateway carries it"
+    return None
+
+
+def listed(host: str) -> tuple[Literal["https", "wss"], str] | None:
+    """Protocol and source of a name as published, in whatever region and scenario; None for one on no list."""
     for row in _data()["endpoints"]:
         pattern = "*.gw.arc.azure.com" if row["host"] == "{gateway}" else _FIELDS.sub("*.", row["host"])
         if covers(pattern, host):
-            protocol: Literal["https", "wss"] = row["protocol"]
-            return protocol
+            return row["protocol"], row["source"]
     return None
 
 
@@ -192,7 +223,7 @@ def _rows(
 
 def _endpoint(row: dict[str, Any], fields: dict[str, str]) -> Endpoint:
     host = row["host"].format(**fields)
-    probe = host if "*" not in host else row["probe"].format(**fields)
+    probe = host if "*" not in host else row.get("probe", "").format(**fields)
     return Endpoint(
         host=host,
         port=row["port"],

@@ -1,4 +1,4 @@
-"""Resource ids of Azure Resource Manager: the two kinds that associations are made of."""
+"""Resource ids of Azure Resource Manager: the kinds that associations are made of, and a firewall's policy."""
 
 from __future__ import annotations
 
@@ -84,6 +84,15 @@ class GatewayId(_ResourceId):
     provider_type: ClassVar[str] = "Microsoft.HybridCompute/gateways"
     name_pattern: ClassVar[str] = r"[-\w.]{1,63}"
     noun: ClassVar[str] = "an Arc gateway"
+
+
+@dataclass(frozen=True, eq=False)
+class FirewallPolicyId(_ResourceId):
+    """The id of an Azure Firewall policy (Microsoft.Network/firewallPolicies)."""
+
+    provider_type: ClassVar[str] = "Microsoft.Network/firewallPolicies"
+    name_pattern: ClassVar[str] = r"[A-Za-z0-9][-\w.]{0,79}"
+    noun: ClassVar[str] = "an Azure Firewall policy"
 
 
 def subscription_in(resource_id: str) -> str:

@@ -21,6 +21,7 @@ from arcgateway import workspace
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId
 from arcgateway.kubeconfig import Kubeconfig
+from arcgateway.lifeline import in_own_group
 
 NAMESPACE = "azure-arc"
 RELEASE = "azure-arc"
@@ -39,6 +40,18 @@ _UNREADABLE = (KeyError, ValueError, OSError, EOFError, zlib.error)
 
 class Unreachable(Failure):
     """The cluster does not answer, or does not let us in."""
+
+
+class Refused(Failure):
+    """The cluster has understood a request, and refuses it.
+
+    Attributes:
+        said: kubectl's words.
+    """
+
+    def __init__(self, cause: str, mend: str, said: str, *, transient: bool = False) -> None:
+        super().__init__(cause, mend, transient=transient)
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -185,6 +198,22 @@ class Cluster:
             selected = ("--namespace", RELEASE_NAMESPACE, "--selector", _RELEASE)
             self._kubectl(self.kubeconfig.write(folder), "secrets", "delete", "secrets", *selected)
 
+    def call(self, kinds: str, *arguments: str, given: str = "") -> str:
+        """What `kubectl` answers, whatever it is asked; it is not interrupted with us.
+
+        Args:
+            kinds: what the call is about, for messages.
+            arguments: its words, of which none is a secret.
+            given: for its standard input.
+
+        Raises:
+            Refused: the cluster answers, and not with what is asked for.
+            Unreachable: it does not answer, or refuses the credentials.
+            Failure: there is no kubectl.
+        """
+        with workspace.folder() as folder:
+            return self._kubectl(self.kubeconfig.write(folder), kinds, *arguments, given=given)
+
     def _get(self, kubeconfig: Path, kinds: str, *arguments: str) -> list[dict[str, Any]]:
         answer = self._kubectl(kubeconfig, kinds, "get", kinds, *arguments, *_JSON)
         items: list[dict[str, Any]] = json.loads(answer).get("items", [])
@@ -212,8 +241,15 @@ class Cluster:
             *arguments,
         ]
         try:
-            done = subprocess.run(
-                argv, env=self._env, capture_output=True, text=True, check=False, input=given, timeout=3 * _TIMEOUT
+            done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
+                argv,
+                env=self._env,
+                capture_output=True,
+                text=True,
+                check=False,
+                input=given,
+                timeout=3 * _TIMEOUT,
+                **in_own_group(),
             )
         except subprocess.TimeoutExpired:
             raise self._unreachable("it did not answer in time") from None
@@ -224,16 +260,20 @@ class Cluster:
     def _explained(self, kinds: str, said: str) -> Failure:
         last = said.splitlines()[-1] if said else "kubectl said nothing"
         if "the server doesn't have a resource type" in said:
-            return Failure(f"the cluster knows no {kinds}", "use a cluster of a supported Kubernetes version")
+            mend = "use a cluster of a supported Kubernetes version"
+            return Refused(f"the cluster knows no {kinds}", mend, said)
         if "(Conflict)" in said:
             return Failure(f"somebody else is changing {kinds} of the cluster ({last})", "run again", transient=True)
         if "(NotFound)" in said:
-            return Failure(f"the cluster has no such {kinds} any more ({last})", "run again", transient=True)
+            return Refused(f"the cluster has no such {kinds} any more ({last})", "run again", said, transient=True)
         if "(Forbidden)" in said or "is forbidden" in said:
-            return Failure(
+            return Refused(
                 f"the context {self.kubeconfig.context!r} may not read {kinds} ({last})",
                 "onboarding needs cluster-admin: use such a context",
+                said,
             )
+        if any(word in said for word in ("(BadRequest)", "(Invalid)", "admission webhook", " is invalid: ")):
+            return Refused(f"the cluster refuses {kinds} ({last})", "see its reason", said)
         return self._unreachable(last)
 
     def _unreachable(self, detail: str) -> Unreachable:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from arcgateway import workspace
 from arcgateway.platforms import HERE
@@ -29,6 +30,7 @@ class Lifeline:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started: dict[int, subprocess.Popen[bytes]] = {}
+        self._to_do: list[Callable[[], None]] = []
 
     def watch(self, pids: Iterable[int] | None = None) -> None:
         """Start to watch the given processes, by default the ancestors."""
@@ -52,11 +54,23 @@ class Lifeline:
             if self._started.pop(process.pid, None) is not None:
                 HERE.release(process)
 
+    @contextmanager
+    def owing(self, work: Callable[[], None]) -> Iterator[None]:
+        """While inside, an end does this too; whoever is inside does it for himself where he comes to his own end."""
+        self._to_do.append(work)
+        try:
+            yield
+        finally:
+            self._to_do.remove(work)
+
     def end(self, status: int) -> None:
         """Stop all that was started, then this process, at once and without a word: nobody is left to read it."""
         with self._lock:
             for process in self._started.values():
                 stop_group(process, GRACE_SECONDS)
+            for work in tuple(self._to_do):
+                with suppress(Exception):
+                    work()
             workspace.remove_all()
             os._exit(status)
 

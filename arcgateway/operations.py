@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from arcgateway import arm, connect_flags, driver_settings, kubeconfig, prerequisites
 from arcgateway.association import (
@@ -32,6 +32,10 @@ from arcgateway.lifeline import Lifeline
 from arcgateway.proof import prove
 from arcgateway.proxy import ProxySettings, complete, of_environment
 from arcgateway.redaction import Redactor
+
+if TYPE_CHECKING:
+    from arcgateway.endpoints import Endpoint
+    from arcgateway.preflight import Report
 
 T = TypeVar("T")
 Planner = Callable[[DriverSettings, Seen], Plan]
@@ -397,9 +401,36 @@ class Operations:
     def _before_writing(self, wanted: DriverSettings, seen: Seen, steps: Plan) -> None:
         """See to what must hold before the first write: what Azure asks for, and the way through the proxy."""
         endpoint = self._patiently(lambda: prerequisites.check(self._arm, wanted, seen, steps, self._progress))
-        proxy = wanted.proxy or proxy_of(seen.agents.release) or of_environment(self._env)
+        agents = wanted.proxy or proxy_of(seen.agents.release) or ProxySettings()
         location = wanted.location or str((seen.cluster or {}).get("location") or "")
-        prove(replace(wanted, location=location, proxy=proxy, gateway_endpoint=endpoint), self._progress)
+        about = replace(wanted, location=location, proxy=agents, gateway_endpoint=endpoint)
+        prove(replace(about, proxy=agents or of_environment(self._env)), self._progress)
+        if wanted.in_cluster:
+            self._prove_inside(about)
+
+    def _prove_inside(self, about: DriverSettings) -> None:
+        """The same from a pod of the cluster, by the agents' own way out."""
+        from arcgateway import in_cluster
+
+        cluster = self._cluster()
+        place = in_cluster.Place(
+            image=about.in_cluster_image or in_cluster.IMAGE,
+            namespace=about.in_cluster_namespace,
+            wait=min(in_cluster.WAIT, max(self._deadline - time.monotonic(), 1.0)),
+        )
+
+        def probe(rows: Sequence[Endpoint]) -> Report:
+            removing = self._lifeline.owing
+            return in_cluster.run(
+                rows, about.proxy, about.genuine_roots, place, cluster, self._progress, removing=removing
+            )
+
+        try:
+            prove(about, self._progress, place=f"cluster {cluster.kubeconfig.context}", probe=probe)
+        except Failure as failure:
+            if about.preflight == "require":
+                raise
+            self._progress(f"preflight: {failure}")
 
     def _without_context(self, no_context: Failure) -> Failure:
         """What stands in the way of a run that has no way to its cluster: that, and all that Azure would refuse."""

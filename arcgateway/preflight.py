@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from arcgateway.endpoints import Endpoint, protocol_of
+from arcgateway.endpoints import Endpoint, listed
 from arcgateway.probe import SKEW, Probe, Way
 from arcgateway.proxy import ProxySettings
 from arcgateway.results import MENDS, Exemption, Finding, Report, Result, Verdict
@@ -36,16 +36,17 @@ _CLOCKS = 3
 def endpoint(host: str, port: int = 443) -> Endpoint:
     """An endpoint by its name alone; where the published lists have it, with the protocol that they say."""
     name = host.lower()
+    protocol, source = listed(name) or ("https", "")
     return Endpoint(
         host=host,
         port=port,
-        protocol=protocol_of(name) or "https",
+        protocol=protocol,
         purpose="given by name",
         scenario="always",
         edition="both",
         hop="agents",
         carried=False,
-        source="",
+        source=source,
         checked="",
         probe=host.replace("*.", "arcgateway-preflight.", 1),
         gateway=name.endswith(".gw.arc.azure.com"),

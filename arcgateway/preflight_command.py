@@ -41,10 +41,15 @@ class Wanted:
     timeout: float | None
     idle: float
 
+    def judged(self, report: Report) -> Report:
+        """What was found, with what is to be said of the skip range, and with the exceptions."""
+        findings = (*report.findings, *(self.skip.findings if self.skip else ()))
+        return replace(report, findings=findings).excepting(self.exceptions)
+
 
 def wanted(
     *,
-    proxy: str,
+    proxy: str | None,
     proxy_http: str | None,
     proxy_cert: Path | None,
     skip_range: str | None,
@@ -70,7 +75,7 @@ def wanted(
     """
     skip = no_proxy.read(skip_range) if skip_range else None
     settings = ProxySettings(
-        https=ProxyUrl.parse(proxy),
+        https=ProxyUrl.parse(proxy) if proxy is not None else None,
         http=ProxyUrl.parse(proxy_http) if proxy_http else None,
         skip=skip.entries if skip else (),
         certificate=trust.read_certificate_file(proxy_cert) if proxy_cert else None,
@@ -125,8 +130,7 @@ def carry_out(asked: Wanted) -> Report:
         report = preflight.run(
             asked.rows, asked.proxy, asked.genuine, timeout=asked.timeout, idle=asked.idle, progress=progress
         )
-    findings = (*report.findings, *(asked.skip.findings if asked.skip else ()))
-    return replace(report, findings=findings).excepting(asked.exceptions)
+    return asked.judged(report)
 
 
 @contextmanager

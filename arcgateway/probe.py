@@ -14,7 +14,7 @@ from functools import cached_property, partial
 
 from arcgateway import websocket
 from arcgateway.answers import Answer, Trouble, made_by_proxy, refusal
-from arcgateway.endpoints import Endpoint, protocol_of
+from arcgateway.endpoints import Endpoint
 from arcgateway.hops import STAGES, Hop, Hops
 from arcgateway.interception import Look, Signers, refused_certificate
 from arcgateway.proxy import ProxySettings, ProxyUrl
@@ -102,8 +102,8 @@ class Probe:
         hops, trouble = Hops(), None
         seen = _Seen("", False)
         try:
-            async with asyncio.timeout(self._way.timeout + self._way.idle + (GRACE if clock else 0)):
-                seen = await self._through(item, hops, clock)
+            async with asyncio.timeout(self._way.timeout) as limit:
+                seen = await self._through(item, hops, limit, clock)
         except Trouble as caught:
             trouble = caught
         except TimeoutError:
@@ -178,7 +178,7 @@ class Probe:
 
     def _own(self, item: Endpoint) -> bool:
         """Whether it goes round the proxy and is none of Azure's: then its root may be a private one."""
-        return bool(self._way.proxy) and self._route(item) is None and protocol_of(item.probe) is None
+        return bool(self._way.proxy) and self._route(item) is None and not item.source
 
     async def _open(self, item: Endpoint, hops: Hops) -> Tunnel:
         proxy = self._route(item)
@@ -186,7 +186,7 @@ class Probe:
             return await Tunnel.direct(item.probe, item.port, self._resolver, hops)
         return await Tunnel.through(proxy, item.probe, item.port, self._way.proxy_tls, self._resolver, hops)
 
-    async def _through(self, item: Endpoint, hops: Hops, clock: bool) -> _Seen:
+    async def _through(self, item: Endpoint, hops: Hops, limit: asyncio.Timeout, clock: bool) -> _Seen:
         tunnel = await self._open(item, hops)
         try:
             try:
@@ -199,6 +199,8 @@ class Probe:
                 seen = await self._inside(tunnel, item, seen, hops)
             elif item.websocket:
                 seen = await self._websocket(tunnel, item, seen, hops)
+            # The endpoint is open; what is asked besides has limits of its own.
+            limit.reschedule(None)
             if self._way.idle:
                 await self._silence(tunnel, item, hops)
             elif (clock or seen.genuine_root) and not (item.gateway or item.websocket):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arcgateway.driver_settings import DriverSettings
 from arcgateway.errors import Failure
 
 if TYPE_CHECKING:
+    from arcgateway.endpoints import Endpoint
     from arcgateway.results import Finding, Report, Result
 
 
-def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: bool = True) -> dict[str, Any]:
+def prove(
+    settings: DriverSettings,
+    progress: Callable[[str], None],
+    *,
+    whole: bool = True,
+    place: str = "",
+    probe: Callable[[Sequence[Endpoint]], Report] | None = None,
+) -> dict[str, Any]:
     """See to a verdict on the network that is fresh in this update.
 
     Args:
@@ -20,6 +28,8 @@ def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: b
         progress: takes one line at a time.
         whole: with no gateway in the settings, probe all that a cluster without one needs; else only what clusters
             need with and without one, as a proxy is proved before it is known which it will serve.
+        place: where `probe` probes, in words.
+        probe: probes the endpoints from another place than this machine; such a verdict is nobody else's.
 
     Returns:
         What `probe` prints.
@@ -39,14 +49,17 @@ def prove(settings: DriverSettings, progress: Callable[[str], None], *, whole: b
         rows = endpoints.required(settings.gateway_endpoint, settings.location, settings.scenarios)
     else:
         rows = endpoints.common(settings.location, settings.scenarios)
-    report, fresh = verdicts.shared(
-        rows,
-        settings.proxy,
-        settings.genuine_roots,
-        lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
-    )
+    if probe is not None:
+        report, fresh = probe(rows), True
+    else:
+        report, fresh = verdicts.shared(
+            rows,
+            settings.proxy,
+            settings.genuine_roots,
+            lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
+        )
     report = report.excepting(settings.exceptions)
-    way = f"through {report.proxy}" if report.proxy else "directly"
+    way = (f"through {report.proxy}" if report.proxy else "directly") + (f" from {place}" if place else "")
     for found in report.results if fresh else ():
         if found.cause != "ok":
             excepted = f" (excepted: {found.exception})" if found.exception else ""

@@ -17,11 +17,12 @@ from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from arcgateway import arm
-from arcgateway.association import OWN_TAG, Seen, associated_at, rfc3339
+from arcgateway.association import OWN_TAG, Seen, associated_at
 from arcgateway.azure_cli import with_retries
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId
 from arcgateway.progress import Tell, told
+from arcgateway.times import rfc3339
 
 T = TypeVar("T")
 

@@ -237,24 +237,43 @@ def describe(der: bytes) -> Certificate:
     return Certificate(*names, digest, *days)
 
 
+#: RFC 4514's short names of what OpenSSL writes out.
+_SHORT = {
+    "commonName": "CN",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "streetAddress": "STREET",
+    "domainComponent": "DC",
+    "userId": "UID",
+}
+
+
 def _described_by_openssl(der: bytes, digest: str) -> Certificate:
     import tempfile
 
     try:
+        # First for the error: the reader below leaves one with OpenSSL, which the next call there would stumble on.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "certificate.pem")
             path.write_text(ssl.DER_cert_to_PEM_cert(der))
+            # Its name says test, but there is no other way to have Python's OpenSSL read a certificate.
             known: dict[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
         seconds = [ssl.cert_time_to_seconds(known[name]) for name in ("notBefore", "notAfter")]
         days = [datetime.fromtimestamp(second, UTC) for second in seconds]
-        return Certificate(readable_name(known["subject"]), readable_name(known["issuer"]), digest, *days)
+        subject, issuer = (readable_name(known.get(name, ())) for name in ("subject", "issuer"))
+        return Certificate(subject, issuer, digest, *days)
     except (OSError, ValueError, KeyError, ssl.SSLError):
         return Certificate("(unreadable)", "(unreadable)", digest)
 
 
-def readable_name(parts: Iterable[Any]) -> str:
-    """A name as `getpeercert` gives it, in one line."""
-    return ", ".join(f"{key}={value}" for part in parts for key, value in part) or "(none)"
+def readable_name(name: Iterable[Any]) -> str:
+    """A name as `getpeercert` gives it, in RFC 4514's form: the last part first."""
+    parts = ["+".join(f"{_SHORT.get(key, key)}={value}" for key, value in part) for part in reversed(tuple(name))]
+    return ",".join(parts) or "(none)"
 
 
 @cache

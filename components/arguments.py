@@ -1,7 +1,7 @@
 """What the components are given, made of the stack's configuration."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Union, cast
 
 import pulumi
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from arcgateway.ids import GatewayId
 
 from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedClusterArgs, GatewayAssociationArgs, subscription_of
+from .cluster import ConnectedCluster, ConnectedClusterArgs, GatewayAssociation, GatewayAssociationArgs, subscription_of
 from .component import derived
 from .gateway import ArcGateway, ArcGatewayArgs
 from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs
@@ -100,6 +100,11 @@ def cluster_args(
         args["resource_group_name"] = cluster.resource_group
         args.setdefault("subscription_id", derived(gateway.id, subscription_of))
     args["scenarios"] = list(settings.allowlist.scenarios)
+    if settings.preflight.in_cluster and settings.preflight.mode != "off":
+        args["preflight_in_cluster"] = True
+        for name in ("image", "namespace"):
+            if (value := getattr(settings.preflight, name)) is not None:
+                args[f"preflight_{name}"] = value
     if settings.drift is not None:
         args["drift"] = settings.drift
     if cluster.gateway:
@@ -115,16 +120,24 @@ def cluster_args(
     return cast(ConnectedClusterArgs, args)
 
 
-def allowlist_args(settings: Settings, gateway: ArcGateway) -> EndpointAllowlistArgs:
+def allowlist_args(
+    settings: Settings, gateway: ArcGateway, clusters: Mapping[str, Union[ConnectedCluster, GatewayAssociation]]
+) -> EndpointAllowlistArgs:
     """Arguments of the allowlist of all the stack's clusters."""
     regions = _regions(settings.clusters.values())
     if not regions:
         regions = [settings.gateway.location if isinstance(settings.gateway, OwnGateway) else DEFAULT_REGION]
-    return {
-        "gateway_endpoint": gateway.endpoint,
-        "regions": regions,
-        "scenarios": list(settings.allowlist.scenarios),
-    }
+    times: dict[str, Any] = {}
+    for name, cluster in clusters.items():
+        # One whose region only Azure knows may use the names of any.
+        place = settings.clusters[name].location
+        for region in regions if place is None else [place]:
+            times.setdefault(region, []).append(cluster.endpoints_removable_at)
+    args = _passed_on(settings.allowlist, EndpointAllowlistArgs)
+    args |= {"gateway_endpoint": gateway.endpoint, "regions": regions}
+    if times:
+        args["endpoints_removable_at"] = times
+    return cast(EndpointAllowlistArgs, args)
 
 
 def _passed_on(model: BaseModel, arguments: Any) -> dict[str, Any]:

@@ -39,6 +39,13 @@ class _ClusterArgs(TypedDict):
     preflight_exceptions: NotRequired[pulumi.Input[dict[str, pulumi.Input[dict[str, pulumi.Input[str]]]]]]
     """Endpoints that are let off, by host name or pattern with a leading `*.`: each with its `reason`, and `counts`,
     which is `warn` (the default) or `ignore`."""
+    preflight_in_cluster: NotRequired[bool]
+    """Whether a pod of the cluster looks at the endpoints too, once before the first change, by the agents' own way
+    out; false by default. Its Job is removed after."""
+    preflight_image: NotRequired[pulumi.Input[str]]
+    """Image of that pod: any with Python 3.11 or later; Azure Linux's Python from mcr.microsoft.com when not given."""
+    preflight_namespace: NotRequired[pulumi.Input[str]]
+    """Namespace of that pod; `azure-arc` where there is one, or else `default`, when not given."""
     genuine_roots: NotRequired[pulumi.Input[str]]
     """PEM text of private roots that count as the endpoints' own; for sandboxes and private tests."""
     scenarios: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
@@ -155,6 +162,9 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulum
     "enable_private_link": ("ARC_ENABLE_PRIVATE_LINK", _as_word),
     "private_link_scope_id": ("ARC_PRIVATE_LINK_SCOPE_ID", _as_it_is),
     "preflight_exceptions": ("ARC_PREFLIGHT_EXCEPTIONS", as_json),
+    "preflight_in_cluster": ("ARC_PREFLIGHT_IN_CLUSTER", _as_word),
+    "preflight_image": ("ARC_PREFLIGHT_IMAGE", _as_it_is),
+    "preflight_namespace": ("ARC_PREFLIGHT_NAMESPACE", _as_it_is),
     "genuine_roots": ("ARC_GENUINE_ROOTS", _as_it_is),
     "scenarios": ("ARC_SCENARIOS", joined),
     "on_unreachable": ("ARC_ON_UNREACHABLE", _as_it_is),

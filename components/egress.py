@@ -1,15 +1,11 @@
 """The opt-in network policy of the agents' namespace, through the kubernetes plugin."""
 
-import ipaddress
 from typing import Any, Optional
 
 import pulumi
 
+from arcgateway import egress
 from arcgateway.proxy import ProxyUrl
-
-NAMESPACE = "azure-arc"
-DNS_PORT = 53
-API_SERVER_PORTS = (443, 6443)
 
 
 class _ClusterProvider(pulumi.ProviderResource):
@@ -42,7 +38,7 @@ def egress_policy(
     provider = _ClusterProvider(name, kube_context, opts)
     kubernetes.networking.v1.NetworkPolicy(
         f"{name}-egress",
-        metadata={"name": "arc-agents-egress", "namespace": NAMESPACE},
+        metadata={"name": "arc-agents-egress", "namespace": egress.NAMESPACE},
         spec={
             "pod_selector": {},
             "policy_types": ["Egress"],
@@ -53,28 +49,4 @@ def egress_policy(
 
 
 def _egress_rules(proxy_url: Optional[str]) -> list[dict[str, Any]]:
-    """Rules in the API's own form. Only host and port of the proxy are used, never its credentials."""
-    way_out: dict[str, Any] = {"ports": [_tcp(443)]}
-    if proxy_url is not None:
-        proxy = ProxyUrl.parse(proxy_url)
-        way_out = {"ports": [_tcp(proxy.port)]}
-        if (cidr := _cidr(proxy.host)) is not None:
-            way_out["to"] = [{"ip_block": {"cidr": cidr}}]
-    return [
-        {"ports": [{"protocol": "UDP", "port": DNS_PORT}, _tcp(DNS_PORT)]},
-        {"ports": [_tcp(port) for port in API_SERVER_PORTS]},
-        {"to": [{"pod_selector": {}}]},
-        way_out,
-    ]
-
-
-def _cidr(host: str) -> Optional[str]:
-    """The range of one address; None for a host name, which a network policy cannot hold."""
-    try:
-        return str(ipaddress.ip_network(host))
-    except ValueError:
-        return None
-
-
-def _tcp(port: int) -> dict[str, Any]:
-    return {"protocol": "TCP", "port": port}
+    return egress.network_policy_rules(None if proxy_url is None else ProxyUrl.parse(proxy_url))

@@ -27,5 +27,11 @@ def cluster(component: Union[ConnectedCluster, GatewayAssociation]) -> dict[str,
 
 
 def allowlist(component: EndpointAllowlist) -> dict[str, pulumi.Output[Any]]:
-    """`{required, removable}`."""
-    return {"required": component.required, "removable": component.removable}
+    """`{required, removable, removableAt, kept, files}`."""
+    return {
+        "required": component.required,
+        "removable": component.removable,
+        "removableAt": component.removable_at,
+        "kept": component.kept,
+        "files": component.files,
+    }

@@ -25,9 +25,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from arcgateway import endpoints
+from arcgateway import endpoints, pod_names
 from arcgateway import proxy as rules
-from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry, subscription_in
+from arcgateway.azure_firewall import PRIORITIES
+from arcgateway.ids import ConnectedClusterId, FirewallPolicyId, GatewayId, cluster_of_entry, subscription_in
 
 from .proxy import pem, proxy_url
 
@@ -57,6 +58,18 @@ def _known_scenarios(given: list[str]) -> None:
 def _host_names(given: Mapping[str, Any]) -> None:
     for host in given:
         endpoints.host_of(host.removeprefix("*."))
+
+
+def _known_formats(given: list[str]) -> None:
+    from arcgateway.allowlist_formats import FORMS
+
+    if unknown := sorted(set(given) - set(FORMS)):
+        raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(FORMS)}")
+
+
+def _firewall_policy(given: Optional[str]) -> None:
+    if given is not None:
+        FirewallPolicyId.parse(given)
 
 
 #: A value that the stack's file may hold encrypted, as `pulumi config set --secret` leaves it.
@@ -210,6 +223,13 @@ class Allowlist(_Model):
 
     scenarios: Annotated[list[str], _accepted_by(_known_scenarios)] = []
     """Arc features in use, for example `container-insights`."""
+    edition: Literal["preview", "ga", "both"] = "both"
+    vault: Optional[str] = None
+    formats: Annotated[list[str], _accepted_by(_known_formats)] = []
+    firewall_policy_id: Annotated[Optional[str], _accepted_by(_firewall_policy)] = None
+    firewall_priority: Optional[Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[1])]] = None
+    firewall_source_addresses: Optional[list[str]] = None
+    firewall_keeps_removable: bool = False
 
 
 class PreflightException(_Model):
@@ -230,6 +250,12 @@ class Preflight(_Model):
 
     mode: Literal["require", "warn", "off"] = "require"
     """What an endpoint that is closed or intercepted does to a change: stop it, be told, or not be looked at."""
+    in_cluster: bool = False
+    """Whether a pod of each cluster looks at the endpoints too, before the cluster's first change."""
+    image: Optional[Annotated[str, _accepted_by(pod_names.image)]] = None
+    """Image of that pod: any with Python 3.11 or later; Azure Linux's Python from mcr.microsoft.com by default."""
+    namespace: Optional[Annotated[str, _accepted_by(pod_names.name)]] = None
+    """Namespace of that pod; by default `azure-arc` where there is one, or else `default`."""
     genuine_roots: list[_Pem] = []
     """Private roots that count as the endpoints' own, as PEM texts or files' paths relative to the project; for
     sandboxes and private tests."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import settings
+from .allowlist import EndpointAllowlistArgs
 from .cluster import ConnectedClusterArgs, GatewayAssociationArgs
 from .gateway import ArcGatewayArgs
 from .package import field_descriptions
@@ -19,6 +20,7 @@ FILE = "stack.schema.json"
 
 #: Whose descriptions a model's fields take where they have none of their own: the argument's of the same name.
 _SAME_FIELDS: dict[str, Any] = {
+    "Allowlist": EndpointAllowlistArgs,
     "OwnGateway": ArcGatewayArgs,
     "Proxy": ProxySettingsArgs,
     "OnboardedCluster": ConnectedClusterArgs,

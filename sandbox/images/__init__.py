@@ -29,7 +29,7 @@ IMAGES: Mapping[str, Image] = {
     f"{_AGENTS}/agent": Image(("/bin/sh", str(PROJECT / "sandbox/images/agent.sh"), sys.executable)),
     f"{_AGENTS}/arc-proxy": Image((sys.executable, "-m", "sandbox.images.arc_proxy")),
     f"{_AGENTS}/clusterdiagnosticchecks": Image((sys.executable, "-m", "sandbox.images.diagnostics")),
-    "arcgateway/preflight": Image((sys.executable, "-m", "arcgateway"), ("preflight",)),
+    "mcr.microsoft.com/azurelinux/distroless/python": Image(("python3",)),
 }
 
 

@@ -61,3 +61,21 @@ def test_folders_of_killed_processes_are_swept_and_those_of_running_ones_left(
         assert mine.exists() and mine.stat().st_mode & 0o777 == 0o700
         assert not (tmp_path / f"arcgateway-run-{gone.pid}-x").exists() and (tmp_path / "arcgateway-run-x-y").exists()
     assert not mine.exists()
+
+
+OWING = """
+import sys
+from arcgateway.lifeline import Lifeline
+line = Lifeline()
+def fails():
+    raise OSError("unreachable")
+with line.owing(fails), line.owing(lambda: print("owed", flush=True)):
+    with line.owing(lambda: print("done with", flush=True)):
+        pass
+    line.end(130)
+"""
+
+
+def test_an_end_does_what_is_owed_just_then_and_ends_though_that_fails() -> None:
+    done = subprocess.run([sys.executable, "-c", OWING], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "owed\n")

@@ -10,6 +10,7 @@ from mock_engine import deploy, is_secret
 
 import components
 from arcgateway import connect_flags, driver_settings
+from arcgateway.errors import Failure
 from arcgateway.results import Exemption
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -127,3 +128,13 @@ def without_secrets(value: Any) -> Any:
     if is_secret(value):
         return "secret"
     return {key: without_secrets(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def test_a_look_from_inside_the_cluster_reaches_the_driver() -> None:
+    args = {**NAMED, "preflight_in_cluster": True, "preflight_image": "r/python:3.12", "preflight_namespace": "net"}
+    read = driver_settings.read(environment(components.ConnectedCluster, args), cluster_needed=True)
+    assert (read.in_cluster, read.in_cluster_image, read.in_cluster_namespace) == (True, "r/python:3.12", "net")
+    assert "ARC_PREFLIGHT_IN_CLUSTER" not in environment(components.ConnectedCluster, NAMED)
+    wrong = {**environment(components.ConnectedCluster, args), "ARC_PREFLIGHT_IMAGE": "a b"}
+    with pytest.raises(Failure, match="ARC_PREFLIGHT_IMAGE: 'a b' is no reference to an image"):
+        driver_settings.read(wrong, cluster_needed=True)

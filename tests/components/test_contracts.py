@@ -46,7 +46,13 @@ CASES = [
     Case(
         components.EndpointAllowlist,
         "arc-gateway:index:EndpointAllowlist",
-        {"gateway_endpoint": "ab12.gw.arc.azure.com", "regions": ["eastus"]},
+        {
+            "gateway_endpoint": "ab12.gw.arc.azure.com",
+            "regions": ["eastus"],
+            "formats": ["plain"],
+            "firewall_policy_id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub/providers/Microsoft.Network"
+            "/firewallPolicies/edge",
+        },
     ),
 ]
 every_component = pytest.mark.parametrize("case", CASES, ids=[case.component.__name__ for case in CASES])

@@ -100,6 +100,14 @@ def test_a_secret_key_makes_its_urls_secret() -> None:
     assert isinstance(arguments.proxy_args(loaded, "corporate")["https_url"], pulumi.Output)
 
 
+def test_a_look_from_inside_the_clusters_is_asked_for() -> None:
+    loaded = load(tracked() | {"preflight": {"inCluster": True, "image": "registry.corp/python:3.12"}})
+    assert (loaded.preflight.in_cluster, loaded.preflight.image) == (True, "registry.corp/python:3.12")
+    assert load(tracked()).preflight.in_cluster is False
+    assert "preflight.image" in refusal(tracked() | {"preflight": {"image": "https://registry.corp/python"}})
+    assert "preflight.namespace" in refusal(tracked() | {"preflight": {"namespace": "No_Where"}})
+
+
 def test_roots_are_texts_or_files(tmp_path: Path) -> None:
     file = tmp_path / "root.pem"
     trustme.CA().cert_pem.write_to_path(file)

@@ -29,7 +29,10 @@ POD: dict[str, Any] = {
         ("mcr.microsoft.com/azurearck8s/agent:1.36.1", "mcr.microsoft.com/azurearck8s/agent"),
         ("mcr.microsoft.com/azurearck8s/agent@sha256:00", "mcr.microsoft.com/azurearck8s/agent"),
         ("mcr.microsoft.com/azurearck8s/agent/config-agent:2", "mcr.microsoft.com/azurearck8s/agent"),
-        ("arcgateway/preflight", "arcgateway/preflight"),
+        (
+            "mcr.microsoft.com/azurelinux/distroless/python:3.12-nonroot",
+            "mcr.microsoft.com/azurelinux/distroless/python",
+        ),
         ("mcr.microsoft.com/azurearck8s/agents:1", None),
         ("mcr.microsoft.com/azurearck8s", None),
     ],
