@@ -22,6 +22,9 @@ EDITIONS: tuple[Edition, ...] = ("preview", "ga", "both")
 #: Whose traffic the published allowlists are about. The deployment machine's (`workstation`) is asked for by name.
 CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
 
+#: How names begin that stand for a pattern of which no real one is known.
+MADE_UP = "arcgateway-preflight."
+
 #: The part of a listed name that stands for any: a wildcard, a region or a name of the customer's own.
 _FIELDS = re.compile(r"^(?:(?:\*|\{\w+\})\.)+")
 
@@ -62,6 +65,11 @@ class Endpoint:
     def websocket(self) -> bool:
         """Whether a websocket runs over it, which proxies may cut."""
         return self.protocol == "wss"
+
+    @property
+    def made_up(self) -> bool:
+        """Whether the name that stands for a pattern is no real one: it shows what is let through, and no more."""
+        return self.probe != self.host and self.probe.startswith(MADE_UP)
 
 
 def scenarios() -> tuple[str, ...]:

@@ -52,7 +52,7 @@ _OPENED: Mapping[str, str] = {**_all("tls-intercepted"), "silent": "timed-out"}
 _VOUCHED: Mapping[str, str] = {
     **_THROUGH,
     "unresolved": "unreachable",
-    "unresolved pattern": "unreachable",
+    "unresolved pattern": "warn unreachable",
     **dict.fromkeys(("wrong name", "expired", "not yet valid", "re-signed", "no TLS", "cut"), "tls-failed"),
     **{kind: "gateway-refused" for kind in _ROAD if kind.startswith("gateway")},
     **{kind: "websocket-blocked" for kind in _ROAD if kind.startswith("websocket")},
