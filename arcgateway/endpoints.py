@@ -67,6 +67,11 @@ class Endpoint:
         """Whether a websocket runs over it, which proxies may cut."""
         return self.protocol == "wss"
 
+    @property
+    def made_up(self) -> bool:
+        """Whether the name that stands for a pattern is no real one: it shows what is let through, and no more."""
+        return self.probe != self.host and self.probe.startswith(MADE_UP)
+
 
 def scenarios() -> tuple[str, ...]:
     """The scenarios that add names, sorted."""

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from arcgateway.endpoints import Endpoint, listed
+from arcgateway.endpoints import MADE_UP, Endpoint, listed
 from arcgateway.probe import SKEW, Probe, Way
 from arcgateway.proxy import ProxySettings
 from arcgateway.results import MENDS, Exemption, Finding, Report, Result, Verdict
@@ -48,7 +48,7 @@ def endpoint(host: str, port: int = 443) -> Endpoint:
         carried=False,
         source=source,
         checked="",
-        probe=host.replace("*.", "arcgateway-preflight.", 1),
+        probe=host.replace("*.", MADE_UP, 1),
         gateway=name.endswith(".gw.arc.azure.com"),
     )
 

@@ -111,9 +111,12 @@ class Probe:
         cause = trouble.cause if trouble else "ok"
         evidence = trouble.evidence if trouble else seen.evidence
         verdict = verdict_on(cause)
-        if cause == "name-not-resolved" and item.probe != item.host:
-            # The proxy let the pattern pass; that a name made up for it is unknown proves nothing against it.
+        if item.probe != item.host and cause == "name-not-resolved":
+            # The proxy let the pattern pass; that a name which stands for it is unknown proves nothing against it.
             verdict, evidence = "warn", f"{item.probe}, which stands for {item.host}, does not resolve; {evidence}"
+        elif item.made_up and cause == "unreachable":
+            # Many proxies answer for a name that does not resolve as for a host that does not answer.
+            verdict, evidence = "warn", f"{item.probe} is made up for {item.host}, and need not exist; {evidence}"
         return Result(
             host=item.host,
             port=item.port,

@@ -52,7 +52,7 @@ _OPENED: Mapping[str, str] = {**_all("tls-intercepted"), "silent": "timed-out"}
 _VOUCHED: Mapping[str, str] = {
     **_THROUGH,
     "unresolved": "unreachable",
-    "unresolved pattern": "unreachable",
+    "unresolved pattern": "warn unreachable",
     **dict.fromkeys(("wrong name", "expired", "not yet valid", "re-signed", "no TLS", "cut"), "tls-failed"),
     **{kind: "gateway-refused" for kind in _ROAD if kind.startswith("gateway")},
     **{kind: "websocket-blocked" for kind in _ROAD if kind.startswith("websocket")},
@@ -112,3 +112,19 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "proxy-auth-required": frozenset({"407"}),
     "name-not-resolved": frozenset({"500", "503"}),
 }
+
+#: The columns that docs/network.md shows, and what it calls them.
+SHOWN: Mapping[str, str] = {
+    "squid": "squid",
+    "opening": "opens TLS",
+    "opening, root vouched for": "opens TLS, its root vouched for",
+    "opening but for exceptions": "opens TLS, but for gateway and websockets",
+}
+
+
+def page() -> str:
+    """The table in docs/network.md."""
+    lines = [f"| endpoint | {' | '.join(SHOWN.values())} |", "| --- " * (len(SHOWN) + 1) + "|"]
+    for kind in _THROUGH:
+        lines.append(f"| {kind} | {' | '.join(CELLS[proxy][kind] for proxy in SHOWN)} |")
+    return "\n".join(lines) + "\n"

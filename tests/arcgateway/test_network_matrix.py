@@ -13,12 +13,13 @@ from dataclasses import replace
 from unittest import mock
 
 import pytest
-from matrix_table import CELLS
+from matrix_table import CELLS, page
 from matrix_world import FLEET, HOSTS, PASSWORD, Matrix, Server, matrix, squid_openssl
 
-from arcgateway.endpoints import Endpoint
+from arcgateway.endpoints import Endpoint, required
 from arcgateway.preflight import Report, endpoint, run
 from arcgateway.proxy import ProxySettings, ProxyUrl
+from sandbox.home import PROJECT
 from sandbox.proxies import find_squid
 
 pytestmark = pytest.mark.timeout(180)
@@ -89,6 +90,16 @@ def test_the_cell(reports: dict[str, Report], proxy: str, kind: str, cell: str) 
 def test_every_kind_of_proxy_and_of_endpoint_is_in_the_table(world: Matrix) -> None:
     assert set(world.servers) <= set(CELLS)
     assert {kind for row in CELLS.values() for kind in row} == set(HOSTS)
+
+
+def test_the_page_shows_the_matrix_and_the_names() -> None:
+    text = (PROJECT / "docs/network.md").read_text()
+    lines = text.lower()
+    assert page() in text
+    for edition in ("preview", "ga"):
+        names = {item.host for item in required("PREFIX.gw.arc.azure.com", "eastus", edition=edition)}
+        assert len(names) == 9 and all(f"`{name}`" in lines for name in names)
+    assert f"let {len(required(None, 'eastus'))} names through" in text
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,27 @@ def test_an_unknown_name_for_a_pattern_is_a_warning(net: Network) -> None:
     report = probe(net, net.proxy(lambda *_: answer), endpoint("*.his.arc.azure.com"))
     assert report.verdict == "warn" and report.results[0].host == "*.his.arc.azure.com"
     assert net.asked[0][0] == "arcgateway-preflight.his.arc.azure.com:443"
+
+
+@pytest.mark.parametrize(
+    ("answer", "made_up", "real"),
+    [
+        ("500 Unable to connect", "warn", "fail"),
+        ("502 Proxy Error", "warn", "fail"),
+        ("503 Service Unavailable", "warn", "fail"),
+        ("403 Filtered", "fail", "fail"),
+        ("407 Proxy Authentication Required", "fail", "fail"),
+    ],
+)
+def test_a_made_up_name_that_a_proxy_does_not_reach_is_no_closed_pattern(
+    net: Network, answer: str, made_up: str, real: str
+) -> None:
+    """As tinyproxy and Apache answer for a name that does not resolve."""
+    port = net.proxy(lambda *_: f"HTTP/1.1 {answer}\r\n\r\n".encode())
+    pattern, listed = endpoint("*.ods.opinsights.azure.com"), endpoint("mcr.microsoft.com")
+    known = replace(listed, host="*.microsoft.com")
+    found = probe(net, port, pattern, listed, known).results
+    assert [result.verdict for result in found] == [made_up, real, real]
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

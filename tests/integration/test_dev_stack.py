@@ -15,7 +15,9 @@ from dev_stack import PACK, QUIET, configured, no_changes, outputs, preview, up
 from running_sandbox import Sandbox
 from waiting import until
 
+from arcgateway.endpoints import required
 from sandbox.home import PROJECT
+from sandbox.proxies import find_squid, proxy_kind
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,6 +60,24 @@ def test_egress_policy_came_through_the_real_plugin(sandbox: Sandbox) -> None:
     assert {"protocol": "TCP", "port": proxy_port} in [
         port for rule in policy["spec"]["egress"] for port in rule.get("ports", [])
     ]
+
+
+@pytest.mark.skipif(not find_squid(), reason="no squid on this machine: `make toolchain` gets one")
+def test_the_preflight_went_through_a_real_squid(sandbox: Sandbox, deployed: str) -> None:
+    """Its verdict is in what the update printed, and squid's log has a tunnel to every endpoint."""
+    assert proxy_kind(sandbox.home).startswith("squid ")
+    url = f"http://127.0.0.1:{sandbox.home.port('proxy')}"
+    verdicts = re.findall(rf"preflight through {re.escape(url)}: (\w+) on (\d+) endpoints", deployed)
+    assert verdicts and {verdict for verdict, _ in verdicts} == {"pass"}, deployed
+    endpoint = outputs(sandbox)["gateway"]["endpoint"]
+    needed = {item.probe for item in required(endpoint, "eastus", ["container-insights"])}
+    assert len(needed) == max(int(count) for _, count in verdicts)
+
+    def tunnels() -> set[str]:
+        log = (sandbox.home.root / "squid/access.log").read_text()
+        return set(re.findall(r"TCP_TUNNEL/200 \d+ CONNECT ([^ ]+):443 ", log))
+
+    until(lambda: needed <= tunnels())
 
 
 def test_nothing_to_change_afterwards(sandbox: Sandbox) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dev_stack import QUIET, outputs, preview
+from dev_stack import QUIET, closed, outputs, preview
 from running_sandbox import Sandbox
 from waiting import until
 
@@ -27,8 +27,10 @@ from arcgateway.held import Held
 from arcgateway.ids import ConnectedClusterId
 from arcgateway.proxy import ProxySettings
 from sandbox.home import PROJECT
+from sandbox.proxies import find_squid
 
 pytestmark = pytest.mark.long
+needs_squid = pytest.mark.skipif(not find_squid(), reason="no squid on this machine: `make toolchain` gets one")
 
 Config = dict[str, Any]
 Change = Callable[[Config], object]
@@ -178,6 +180,20 @@ def test_a_longer_skip_range(stack: Stack) -> None:
     stack.change(proxy(skipRange=["10.96.0.0/16", "10.97.0.0/16", "172.20.0.0/16"]))
     for context in ("east", "west"):
         assert "172.20.0.0/16" in stack.values(context)["noProxy"]
+
+
+@needs_squid
+def test_a_name_that_the_proxy_denies_stops_an_update_before_a_cluster_is_touched(stack: Stack) -> None:
+    before, ranges = stack.writes(), {context: stack.values(context)["noProxy"] for context in ("east", "west")}
+    wider = ["10.96.0.0/16", "10.97.0.0/16", "172.20.0.0/16", "172.21.0.0/16"]
+    with closed(stack.sandbox, "mcr.microsoft.com"):
+        said = stack.change(proxy(skipRange=wider), check=False)
+    assert "failed before anything was changed: mcr.microsoft.com:443 (denied-by-proxy)" in said
+    assert "have the proxy allow CONNECT to this name and port" in said
+    assert stack.writes() == before
+    assert {context: stack.values(context)["noProxy"] for context in ("east", "west")} == ranges
+    stack.up()
+    assert "172.21.0.0/16" in stack.values("east")["noProxy"]
 
 
 def test_a_certificate_added_and_changed(stack: Stack) -> None:
