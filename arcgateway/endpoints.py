@@ -26,6 +26,9 @@ CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
 #: How long the documentation asks to wait before the names that the gateway replaces are closed.
 SETTLING = timedelta(hours=1)
 
+#: How names begin that stand for a pattern of which no real one is known.
+MADE_UP = "arcgateway-preflight."
+
 #: The part of a listed name that stands for any: a wildcard, a region or a name of the customer's own.
 _FIELDS = re.compile(r"^(?:(?:\*|\{\w+\})\.)+")
 
