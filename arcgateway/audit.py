@@ -321,7 +321,7 @@ class _Judge:
         elif unknown.requests:
             word = "unproven"
             why = f"the logs do not tell by which way it was asked for {_times(unknown.requests)}"
-        elif reason := self._reason(endpoint):
+        elif reason := next(iter(self._reasons), ""):
             word, why = "unproven", reason
         else:
             word, why = "unused", f"never past the gateway in {self._covered()}"
@@ -344,11 +344,6 @@ class _Judge:
             for kind, count in row.kinds.items()
             if kind.way == way and not (self._associated is not None and -float("inf") < count.last < self._associated)
         )
-
-    def _reason(self, endpoint: Endpoint) -> str:
-        if endpoint.hop == "nodes" and "enterprise-proxy" not in self._report.lines.vantages:
-            return "nodes need it, whose traffic the Arc Proxy does not see: audit the enterprise proxy's log"
-        return self._reasons[0] if self._reasons else ""
 
     def _doubts(self, at_least: float, now: float | None) -> Iterable[str]:
         report = self._report

@@ -173,12 +173,9 @@ def test_unread_lines_and_unread_logs_prove_nothing(run: Command) -> None:
     assert run.verdicts(*REGION, run.log("b", *lines), "/nowhere", status=3)[HOST][0] == "unproven"
 
 
-def test_what_nodes_need_is_proved_by_the_enterprise_proxys_log_alone(run: Command) -> None:
-    words = (*REGION, "--scenario", "extensions")
-    name = "linuxgeneva-microsoft.azurecr.io"
-    verdict, why = run.verdicts(*words, run.log("a", envoy(0, HOST), envoy(90, HOST)))[name]
-    assert verdict == "unproven" and "the Arc Proxy does not see" in why
-    assert run.verdicts(*words, run.log("b", squid(0, GATEWAY), squid(90, GATEWAY)))[name][0] == "unused"
+def test_what_nodes_pull_themselves_is_never_offered_for_closing(run: Command) -> None:
+    offered = run.verdicts(*REGION, "--scenario", "extensions", run.log("a", envoy(0, HOST), envoy(90, HOST)))
+    assert HOST in offered and "linuxgeneva-microsoft.azurecr.io" not in offered
 
 
 def test_never_what_the_gateway_needs(run: Command) -> None:
