@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from arcgateway.endpoints import covers, host_of
+from arcgateway.endpoints import covers, host_name
 
 Verdict = Literal["pass", "warn", "fail"]
 
@@ -78,7 +78,7 @@ def exemptions(given: object) -> tuple[Exemption, ...]:
 
 def _exemption(host: str, given: object) -> Exemption:
     where = f"the exception for {host!r}"
-    host_of(host.removeprefix("*."))
+    host_name(host.removeprefix("*."))
     if not isinstance(given, Mapping) or not {"reason"} <= set(given) <= {"counts", "reason"}:
         raise ValueError(f"{where} has to be a map of counts (warn or ignore) and reason, and of nothing else")
     counts, reason = given.get("counts", "warn"), given["reason"]
