@@ -351,7 +351,7 @@ def _run(home: Home, program: Path, roads: str, port: int, stack: ExitStack) -> 
         stderr=said,
         preexec_fn=die_with(os.getpid(), signal.SIGTERM),
     )
-    stack.callback(_end, running)
+    stack.callback(_end, running, home)
 
     def ready() -> bool:
         assert running.poll() is None, f"squid has ended: {output.read_text()}"
@@ -361,7 +361,10 @@ def _run(home: Home, program: Path, roads: str, port: int, stack: ExitStack) -> 
     return psutil.Process(running.pid)
 
 
-def _end(running: subprocess.Popen[bytes]) -> None:
+def _end(running: subprocess.Popen[bytes], home: Home) -> None:
     with contextlib.suppress(ProcessLookupError):
         running.kill()
     running.wait()
+    # One that is killed leaves its shared memory, and each run has a name of its own.
+    for left in proxies.SHARED_MEMORY.glob(f"{proxies.instance_name(home)}-*"):
+        left.unlink()
