@@ -35,8 +35,8 @@ HOSTS: Mapping[str, str] = {
     "slow": "login.microsoftonline.com",
     "denied": "dl.k8s.io",
     "closed port": "eastus.obo.arc.azure.com",
-    "unresolved": "gbl.his.arc.azure.com",
-    "unresolved pattern": "*.data.mcr.microsoft.com",
+    "unresolved": "gbl.his.arc.azure.invalid",
+    "unresolved pattern": "*.data.mcr.microsoft.invalid",
     "nobody there": "mcr.microsoft.com",
     "wrong name": "sts.windows.net",
     "expired": "graph.microsoft.com",
@@ -200,13 +200,15 @@ async def _ssh(reader: StreamReader, writer: StreamWriter) -> None:
     await reader.read(1)
 
 
-#: Common to all: which names there are, and what is denied.
+#: Common to all: which names there are, and what is denied. Nothing of theirs leaves this machine, whatever resolver
+#: it has.
 RULES = """\
 visible_hostname proxy.example
 hosts_file hosts
 dns_timeout 400 milliseconds
 dns_retransmit_interval 200 milliseconds
 connect_timeout 20 seconds
+tcp_outgoing_address 127.0.0.1
 access_log stdio:access.log
 acl denied dstdomain -n {denied}
 acl closed port {closed}
