@@ -26,6 +26,9 @@ CLUSTER_HOPS: tuple[Hop, ...] = ("nodes", "agents")
 #: How long the documentation asks to wait before the names that the gateway replaces are closed.
 SETTLING = timedelta(hours=1)
 
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
+
+
 #: How names begin that stand for a pattern of which no real one is known.
 MADE_UP = "arcgateway-preflight."
 
@@ -210,9 +213,26 @@ def host_of(endpoint: str) -> str:
     Raises:
         ValueError: it is no host name.
     """
-    host = endpoint.strip().removeprefix("https://").rstrip("/").lower()
-    if not host or not all(label and label.replace("-", "").isalnum() for label in host.split(".")):
-        raise ValueError(f"{endpoint!r} is no host name: give the gateway's endpoint, PREFIX.gw.arc.azure.com")
+    try:
+        return host_name(endpoint.strip().removeprefix("https://").rstrip("/"))
+    except ValueError:
+        raise ValueError(
+            f"{endpoint!r} is no host name: give the gateway's endpoint, PREFIX.gw.arc.azure.com"
+        ) from None
+
+
+def host_name(text: str) -> str:
+    """A host name in lower case, or an IPv4 address.
+
+    Raises:
+        ValueError: it is none that DNS knows.
+    """
+    host = text.lower()
+    if len(host) > 253 or not all(map(_LABEL.match, host.split("."))):
+        raise ValueError(
+            f"{text!r} is no host name: give letters, digits and hyphens between dots, at most 63 each; other letters "
+            "in their form xn--..."
+        )
     return host
 
 

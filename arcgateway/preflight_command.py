@@ -105,7 +105,7 @@ def named(text: str) -> endpoints.Endpoint:
         raise ValueError(f"{text!r} is no endpoint: give HOST or HOST:PORT")
     if host.startswith("[") and host.endswith("]"):
         return preflight.endpoint(_address(host[1:-1], text), int(port))
-    endpoints.host_of(host.removeprefix("*."))
+    endpoints.host_name(host.removeprefix("*."))
     return preflight.endpoint(host.lower(), int(port))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from arcgateway.endpoints import covers, host_of
+from arcgateway.endpoints import covers, host_name
 
 Verdict = Literal["pass", "warn", "fail"]
 
@@ -78,7 +78,7 @@ def exemptions(given: object) -> tuple[Exemption, ...]:
 
 def _exemption(host: str, given: object) -> Exemption:
     where = f"the exception for {host!r}"
-    host_of(host.removeprefix("*."))
+    host_name(host.removeprefix("*."))
     if not isinstance(given, Mapping) or not {"reason"} <= set(given) <= {"counts", "reason"}:
         raise ValueError(f"{where} has to be a map of counts (warn or ignore) and reason, and of nothing else")
     counts, reason = given.get("counts", "warn"), given["reason"]
@@ -197,14 +197,20 @@ class Report:
     def told(self) -> list[tuple[list[str], str, str, str]]:
         """What a person is told besides the table: names, what was seen, mend, and why it does not count where it does
         not. What is the same for many endpoints comes once."""
-        alike: dict[tuple[str, str, str], list[str]] = {}
+        alike: dict[tuple[str, str, str], tuple[list[str], str, str, str]] = {}
+
+        def add(name: str, sign: str, seen: str, mend: str, why: str = "") -> None:
+            alike.setdefault((sign, mend, why), ([], seen, mend, why))[0].append(name)
+
         for one in self.results:
             if one.cause != "ok":
-                key = (one.evidence, one.mend, one.exception or "")
-                alike.setdefault(key, []).append(f"{one.host}:{one.port} {one.cause}")
+                # An interceptor makes each name a certificate of its own: what they have in common is who signed.
+                intercepted = one.cause == "tls-intercepted" and one.certificate
+                sign = intercepted["issuer"] if intercepted else one.evidence
+                add(f"{one.host}:{one.port} {one.cause}", sign, one.evidence, one.mend, one.exception or "")
         for finding in self.findings:
-            alike.setdefault((finding.evidence, finding.mend, ""), []).append(finding.subject)
-        return [(names, *key) for key, names in alike.items()]
+            add(finding.subject, finding.evidence, finding.evidence, finding.mend)
+        return list(alike.values())
 
     def excepting(self, exceptions: tuple[Exemption, ...]) -> Report:
         """The same, with failures that are excepted counting for less. What was seen stays as it is."""

@@ -57,7 +57,7 @@ def _known_scenarios(given: list[str]) -> None:
 
 def _host_names(given: Mapping[str, Any]) -> None:
     for host in given:
-        endpoints.host_of(host.removeprefix("*."))
+        endpoints.host_name(host.removeprefix("*."))
 
 
 def _known_formats(given: list[str]) -> None:

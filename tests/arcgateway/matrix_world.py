@@ -35,8 +35,8 @@ HOSTS: Mapping[str, str] = {
     "slow": "login.microsoftonline.com",
     "denied": "dl.k8s.io",
     "closed port": "eastus.obo.arc.azure.com",
-    "unresolved": "gbl.his.arc.azure.com",
-    "unresolved pattern": "*.data.mcr.microsoft.com",
+    "unresolved": "gbl.his.arc.azure.invalid",
+    "unresolved pattern": "*.data.mcr.microsoft.invalid",
     "nobody there": "mcr.microsoft.com",
     "wrong name": "sts.windows.net",
     "expired": "graph.microsoft.com",
@@ -200,13 +200,15 @@ async def _ssh(reader: StreamReader, writer: StreamWriter) -> None:
     await reader.read(1)
 
 
-#: Common to all: which names there are, and what is denied.
+#: Common to all: which names there are, and what is denied. Nothing of theirs leaves this machine, whatever resolver
+#: it has.
 RULES = """\
 visible_hostname proxy.example
 hosts_file hosts
 dns_timeout 400 milliseconds
 dns_retransmit_interval 200 milliseconds
 connect_timeout 20 seconds
+tcp_outgoing_address 127.0.0.1
 access_log stdio:access.log
 acl denied dstdomain -n {denied}
 acl closed port {closed}
@@ -351,7 +353,7 @@ def _run(home: Home, program: Path, roads: str, port: int, stack: ExitStack) -> 
         stderr=said,
         preexec_fn=die_with(os.getpid(), signal.SIGTERM),
     )
-    stack.callback(_end, running)
+    stack.callback(_end, running, home)
 
     def ready() -> bool:
         assert running.poll() is None, f"squid has ended: {output.read_text()}"
@@ -361,7 +363,10 @@ def _run(home: Home, program: Path, roads: str, port: int, stack: ExitStack) -> 
     return psutil.Process(running.pid)
 
 
-def _end(running: subprocess.Popen[bytes]) -> None:
+def _end(running: subprocess.Popen[bytes], home: Home) -> None:
     with contextlib.suppress(ProcessLookupError):
         running.kill()
     running.wait()
+    # One that is killed leaves its shared memory, and each run has a name of its own.
+    for left in proxies.SHARED_MEMORY.glob(f"{proxies.instance_name(home)}-*"):
+        left.unlink()

@@ -118,6 +118,13 @@ def test_the_evidence_says_how_it_was_found(reports: dict[str, Report], proxy: s
     assert words in reports[proxy].results[0].evidence
 
 
+def test_whoever_signs_all_names_is_told_once(reports: dict[str, Report]) -> None:
+    _there("opening")
+    [(names, seen, mend, _), *rest] = reports["opening"].told()
+    assert len(names) == len(HOSTS) - 1 and [len(others) for others, *_ in rest] == [1]
+    assert seen.startswith("management.azure.com: ") and "exempt" in mend
+
+
 def test_no_credentials_are_in_any_report(reports: dict[str, Report]) -> None:
     text = json.dumps([report.as_json() for report in reports.values()])
     assert "canary" not in text and PASSWORD not in text

@@ -267,6 +267,8 @@ def test_wrong_usage_is_status_1_and_one_line(tmp_path: Path) -> None:
         ("--proxy", "http://p:1", "--genuine-root", str(root)),
         ("--proxy", "http://p:1", "--genuine-root", str(tmp_path / "none")),
         ("--proxy", "http://p:1", "--endpoint", "host:port"),
+        ("--proxy", "http://p:1", "--endpoint", "münchen.example"),
+        ("--proxy", "http://p:1", "--endpoint", "a" * 64 + ".example"),
         ("--proxy", "http://p:1", "--timeout", "0"),
         ("--proxy", "http://p:1", "--scenario", "nothing"),
         ("--proxy", "http://p:1", "--nothing"),
