@@ -208,11 +208,11 @@ def _allowlists(subjects: Sequence[Subject], settings: Settings) -> Found:
         )
     ]
     lost = tuple(need.name for need in dict.fromkeys(wanted) if all(hit(one, need) is False for one in listed))
-    if not lost or all(node.value is None for node in required):
-        return
+    # A list that the preview cannot know is the project's own making: the update judges it.
     unknown = any(node.open or any(item.open for item in node.each()) for node in required)
-    grade, doubt = (OPEN, "as far as that is known yet") if unknown else (CLOSES, "")
-    closing = Closing(grade, required[-1].path, "leaves out", lost, doubt, named=False)
+    if not lost or unknown or all(node.value is None for node in required):
+        return
+    closing = Closing(CLOSES, required[-1].path, "leaves out", lost, named=False)
     yield lists[-1], _BY_NAME["allowlist"].finding(closing, WHY_NEEDED, NEVER)
 
 
@@ -251,6 +251,6 @@ STACK_CHECKS = (
         "this project's EndpointAllowlists, against the regions and features of its clusters",
         _allowlists,
         frozenset({ALLOWLIST, _COMMAND}),
-        grades=(CLOSES, OPEN),
+        grades=(CLOSES,),
     ),
 )
