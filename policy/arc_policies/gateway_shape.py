@@ -14,6 +14,7 @@ from .commands import GATEWAY
 from .reading import Node
 from .rule import OPEN, Check, Finding, Grade, Level, Remedy, Rule
 from .settings import Settings, texts
+from .shell import OPEN as OPEN_WORD
 from .tokens import Subject, normalise
 
 REQUIRED_TAGS = texts("requiredTags", "names of tags that every Arc gateway must have, with a value of any kind")
@@ -29,6 +30,8 @@ _TYPE = "Public"
 #: The one feature that is published, which stands for all.
 _ALL = "*"
 _NAME = re.compile(GatewayId.name_pattern, re.ASCII)
+#: In a script's loop, such as `xargs -I{}`, or open in part: what stands there is not the name.
+_PLACEHOLDER = re.compile(rf"[{{}}$%]|{re.escape(OPEN_WORD)}")
 _FEATURE = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.I | re.ASCII)
 
@@ -89,7 +92,7 @@ def _bypass(node: Node) -> Iterator[Finding]:
 
 def _name(node: Node) -> Iterator[Finding]:
     name = node.field("gatewayName", "resourceName", "name")
-    if isinstance(name.value, str) and name.value and not _NAME.fullmatch(name.value):
+    if name.text and not _PLACEHOLDER.search(name.text) and not _NAME.fullmatch(str(name.value)):
         yield Finding("name", name.path, "gives the gateway a name that Azure does not take", _NAME_MEND)
 
 
