@@ -59,6 +59,6 @@ def test_a_star_stands_for_any_characters(pattern: str, action: str) -> None:
 
 
 def test_many_stars_take_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not matches("*a" * 2_000 + "b", "a" * 100_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
