@@ -1,0 +1,10 @@
+"""`arcgateway fleet`: a fleet's file, its stacks, and what is done with them."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("fleet")
+def fleet() -> None:
+    """Many clusters in stacks of modest size, described in one file."""
