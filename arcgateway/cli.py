@@ -16,7 +16,6 @@ import click
 
 from arcgateway import __version__, audit_command, endpoints, endpoints_command, in_cluster_options
 from arcgateway.errors import Failure
-from arcgateway.fleet.command import fleet
 from arcgateway.fleet import command as fleet_command
 from arcgateway.options import EDITION, FAILED, GATEWAY, JSON, SCENARIO, VAULT, checked, tell
 from arcgateway.tables import print_table
@@ -270,9 +269,6 @@ def import_command(
 
 
 _group.add_command(audit_command.command())
-
-
-_group.add_command(fleet)
 _group.add_command(fleet_command.fleet)
 
 

@@ -151,7 +151,7 @@ def connected(
             tell(words)
             return
         if time.monotonic() + POLL > deadline:
-            others = sorted({status for status in seen.values()} - {"Connected"})
+            others = sorted(set(seen.values()) - {"Connected"})
             raise Failure(
                 f"{words} ({', '.join(others)}), and the ring asks for {share:.0%}",
                 "mend these clusters and run again, which goes on from there; "

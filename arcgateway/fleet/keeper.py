@@ -17,7 +17,7 @@ GRACE = 60.0
 def main() -> None:
     """Watch until the run is gone, then stop what it has left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    engines = set()
+    engines: set[int] = set()
     for line in sys.stdin:
         (engines.add if line[0] == "+" else engines.discard)(int(line[1:]))
     for number, seconds in ((signal.SIGINT, GRACE), (signal.SIGKILL, 0.0)):

@@ -54,6 +54,6 @@ def explained(stack: str, said: str) -> str:
             f"`pulumi cancel --stack {stack}`"
         )
     return (
-        f"{stack} is locked by {names}, so it was skipped: run again when that has ended; if it crashed on its machine, "
-        f"release the lock with `pulumi cancel --stack {stack}`"
+        f"{stack} is locked by {names}, so it was skipped: run again when that has ended; if it "
+        f"crashed on its machine, release the lock with `pulumi cancel --stack {stack}`"
     )

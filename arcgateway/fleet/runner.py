@@ -1,7 +1,8 @@
 """Pulumi's Automation API, as a fleet uses it: each stack by an engine of its own, in a thread of ours.
 
-Its inline programs would share this process, which several at once do not bear (pulumi/pulumi#7782), and its asynchronous
-use blocks (pulumi/pulumi#17776). So the program is local, and what runs side by side are processes.
+Its inline programs would share this process, which several at once do not bear (pulumi/pulumi#7782), and its use from a
+loop of asynchronous calls blocks (pulumi/pulumi#17776). So the program is local, and what runs side by side are
+processes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -92,7 +93,9 @@ class Engines(PulumiCommand):
         try:
             super().__init__()
         except FileNotFoundError:
-            raise Failure("pulumi is not on PATH", "install it: https://www.pulumi.com/docs/iac/download-install/") from None
+            raise Failure(
+                "pulumi is not on PATH", "install it: https://www.pulumi.com/docs/iac/download-install/"
+            ) from None
         except InvalidVersionError as error:
             raise Failure(str(error), "install a newer pulumi") from None
         self._lock = threading.RLock()  # a signal's handler may come while this thread has it
@@ -420,9 +423,7 @@ class Runner:
 
     def refresh(self, stack: FleetStack, tally: Tally) -> Outcome:
         """Bring the state in line with what providers can read."""
-        return self._work(
-            stack, tally, "refresh", lambda made, **options: made.refresh(show_secrets=False, **options)
-        )
+        return self._work(stack, tally, "refresh", lambda made, **options: made.refresh(show_secrets=False, **options))
 
     def destroy(self, stack: FleetStack, tally: Tally) -> Outcome:
         """Disconnect and delete what the stack holds."""

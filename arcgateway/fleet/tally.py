@@ -127,9 +127,7 @@ class Tally:
         urn = event.resource_urn or ""
         text = " ".join(_plain(event.message).split())
         self._violations.append(
-            Violation(
-                event.policy_name, event.enforcement_level, cluster_of(urn) or "", urn.rpartition("::")[2], text
-            )
+            Violation(event.policy_name, event.enforcement_level, cluster_of(urn) or "", urn.rpartition("::")[2], text)
         )
 
     @property

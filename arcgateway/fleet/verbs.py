@@ -12,11 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from arcgateway.errors import Failure
 from arcgateway.options import FAILED, JSON, tell
 from arcgateway.tables import print_table
 from arcgateway.times import rfc3339
@@ -27,10 +26,7 @@ if TYPE_CHECKING:
     from arcgateway.fleet.description import Fleet
     from arcgateway.fleet.partition import FleetStack
     from arcgateway.fleet.rollout import Rollout, Stage
-    from arcgateway.fleet.runner import Runner
     from arcgateway.fleet.workshop import Workshop
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: What a run exits with that was interrupted.
 INTERRUPTED = 130
@@ -61,7 +57,7 @@ _FILE = click.argument("file", type=click.Path(path_type=Path, exists=True, dir_
 _PROGRAM = click.option(
     "--program",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("."),
+    default=Path(),
     metavar="DIR",
     help="The program's folder.  [default: this one]",
 )
@@ -116,7 +112,9 @@ _CONNECTED = click.option(
     help="Seconds for a ring's clusters to be connected before the next ring.  [default: 600]",
 )
 _SECRETS = click.option(
-    "--secrets-provider", metavar="URL", help="What encrypts the secrets of stacks that are made, as for `pulumi stack init`."
+    "--secrets-provider",
+    metavar="URL",
+    help="What encrypts the secrets of stacks that are made, as for `pulumi stack init`.",
 )
 
 #: What an option is where a verb does not take it.
@@ -129,7 +127,7 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def _options(*more: Callable[[F], F]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _options(*more: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a function the options of all verbs and some more, as one `Options`; what is left over as arguments."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -140,7 +138,7 @@ def _options(*more: Callable[[F], F]) -> Callable[[Callable[..., None]], Callabl
 
         with_options.__doc__, with_options.__name__ = function.__doc__, function.__name__
         for option in reversed((*_COMMON, *more)):
-            with_options = option(with_options)  # type: ignore[arg-type]
+            with_options = option(with_options)
         return with_options
 
     return decorate
@@ -149,7 +147,7 @@ def _options(*more: Callable[[F], F]) -> Callable[[Callable[..., None]], Callabl
 @click.command()
 @_options()
 def plan(options: Options) -> None:
-    """Show what each stack would change, and the sum; nothing is changed. Status 2 where the policy pack refuses one."""
+    """Show what each stack would change, and the sum; nothing is changed. Status 2 where the pack refuses one."""
     _run(options, "plan", lambda rollout, stages: rollout.plan(stages))
 
 
@@ -218,7 +216,7 @@ def status(file: Path, program: Path, as_json: bool) -> None:
         engines.close()
     wanted = gate.clusters(made, os.environ.get("ARM_SUBSCRIPTION_ID", ""))
     seen = gate.connectivity(_arm(), wanted)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stack in made:
         ours = {one: seen[one] for one in gate.clusters([stack], os.environ.get("ARM_SUBSCRIPTION_ID", ""))}
         summary = there.get(stack.name)
@@ -255,7 +253,7 @@ def status(file: Path, program: Path, as_json: bool) -> None:
             left=("STACK", "RING", "LAST UPDATE"),
         )
         for row in rows:
-            for name, word in sorted(dict(row["others"]).items()):  # type: ignore[call-overload]
+            for name, word in sorted(row["others"].items()):
                 click.echo(f"{row['name']}: {name}: {word}")
     sys.exit(0 if whole else FAILED)
 
@@ -293,9 +291,7 @@ def _known(what: str, given: Sequence[str], known: Sequence[str]) -> None:
         raise click.UsageError(f"there is no {what} {', '.join(unknown)}: there are {', '.join(known)}")
 
 
-def _run(
-    options: Options, verb: str, work: Callable[[Rollout, list[Stage]], None], *, unchanged: bool = False
-) -> None:
+def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], None], *, unchanged: bool = False) -> None:
     """Do a verb on a fleet, show how it goes and what it came to, and end with its status."""
     if options.no_policy and options.policy_pack:
         raise click.UsageError("--no-policy and --policy-pack exclude one another")

@@ -70,11 +70,12 @@ class Program:
         Raises:
             Failure: there is none.
         """
-        for folder in [given] if given else [self.folder / name for name in PACKS]:
+        places = [given] if given else [self.folder / name for name in PACKS]
+        for folder in places:
             if (folder / "PulumiPolicy.yaml").is_file():
                 return folder.resolve()
         raise Failure(
-            f"there is no policy pack in {given or f'{self.folder} ({", ".join(PACKS)})'}",
+            f"there is no policy pack in {', '.join(map(str, places))}",
             "name its folder with --policy-pack, or go without it by --no-policy, which is logged",
         )
 
