@@ -44,9 +44,7 @@ def preflight(stacks: Iterable[FleetStack], program: Path, env: Mapping[str, str
 
 def _probes(stack: FleetStack, program: Path, env: Mapping[str, str]) -> Iterable[Mapping[str, str]]:
     """The driver's variables for a look through each way out that the stack's clusters take."""
-    from dataclasses import replace
-
-    from arcgateway.proxy import ProxyUrl
+    from arcgateway.proxy import proxy_url
     from arcgateway.trust import read_certificate_file
 
     def secret(path: str, plain: Any) -> Any:
@@ -72,8 +70,7 @@ def _probes(stack: FleetStack, program: Path, env: Mapping[str, str]) -> Iterabl
         urls = {}
         for key, variable in (("httpsUrl", "ARC_PROXY_HTTPS"), ("httpUrl", "ARC_PROXY_HTTP")):
             if text := secret(f"proxies.{name}.{key}", proxy.get(key)):
-                url = ProxyUrl.parse(text)
-                urls[variable] = str(replace(url, username=user, password=password) if user else url)
+                urls[variable] = proxy_url(text, user, password).url
         yield {
             **common,
             **urls,

@@ -271,9 +271,8 @@ class Runner:
             Failure: the backend refuses.
         """
         provider = ["--secrets-provider", self.secrets_provider] if self.secrets_provider else []
-        config = ["--config-file", str(self.workshop.file(stack))]
         try:
-            self._pulumi("stack", "init", stack, "--no-select", *provider, *config)
+            self._pulumi("stack", "init", stack, "--no-select", *provider)
         except CommandError as error:
             raise _failed(f"the stack {stack} cannot be made", error) from None
 
