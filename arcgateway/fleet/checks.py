@@ -104,7 +104,12 @@ class _Check:
     def say_twice(self, twice: Twice) -> None:
         """A key that is there twice, and what it means for a cluster."""
         rings = [_map(value).get("ring") for value in twice.values]
-        if len(twice.path) == 2 and twice.path[0] == "clusters" and rings[0] != rings[1]:
+        if (
+            len(twice.path) == 2
+            and twice.path[0] == "clusters"
+            and rings[0] != rings[1]
+            and all(isinstance(one, str) for one in rings)
+        ):
             text = f"is in two rings, {rings[0]} on line {twice.first_line} and {rings[1]} here: remove one of the two"
         else:
             text = f"is written on line {twice.first_line} too: remove one of the two, or rename it"
@@ -244,7 +249,7 @@ class _Check:
         if name in self.known:
             return name
         hint = _nearest_region(name, self.known)
-        text = f"{given!r} is no region of Azure's public cloud{hint}; one that has opened lately goes into `regions`"
+        text = f"{given!r} is no region of Azure's public cloud{hint} One that has opened since goes into `regions`"
         self.say(path, text)
         return ""
 
@@ -401,7 +406,7 @@ def _cluster_keys() -> frozenset[str]:
 @cache
 def _nearest_region(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f" (list of {regions.date()}): did you mean {near[0]}?" if near else f" (list of {regions.date()})"
+    return f" (list of {regions.date()}): " + (f"did you mean {near[0]}?" if near else "mend it.")
 
 
 def _known(wrong: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 
@@ -35,6 +35,7 @@ CLUSTERS_PER_STACK = 50
 GATEWAYS_PER_SUBSCRIPTION = 5
 CLUSTERS_PER_GATEWAY_AND_REGION = 1000
 
+#: How a fleet's own gateway may be called in the file: the name of its stack has it.
 NAME_OF_GATEWAY = r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
 
 #: Other words for keys of a cluster: what to write is said for them, and columns of a CSV file may have them.
@@ -45,6 +46,17 @@ OTHER_WORDS = {
     "context": "kubeContext",
     "kubecontext": "kubeContext",
 }
+
+
+def _word(pattern: str, words: str) -> Any:
+    """A text of a form that an error can put into words."""
+
+    def check(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(f"{value[:80]!r} cannot be used: {words}")
+        return value
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})]
 
 
 def _pause(value: str) -> str:
@@ -59,21 +71,24 @@ def _used_gateway(value: Any) -> Any:
     return value
 
 
-def _cluster_name(value: str) -> str:
-    if re.fullmatch(ConnectedClusterId.name_pattern, value) is None:
-        raise ValueError(f"{value!r} is no name of a connected cluster: letters, digits, -, _ and ., at most 63")
-    return value
-
-
 _Pause = Annotated[str, AfterValidator(_pause)]
 _UsedGateway = Annotated[
     Any,
     AfterValidator(_used_gateway),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"const": False}]}),
 ]
-_RingName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
 _Number = Annotated[int, Field(ge=1, le=9999)]
-_ClusterName = Annotated[str, AfterValidator(_cluster_name)]
+
+
+if TYPE_CHECKING:
+    _FleetName = _RingName = _PulumiName = _ClusterName = str
+else:
+    _FleetName = _word(r"[a-z][a-z0-9]{0,19}", "small letters and digits, a letter first, at most 20")
+    _RingName = _word(
+        r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?", "small letters, digits and hyphens, a letter first, at most 30"
+    )
+    _PulumiName = _word(r"[-\w.]+", "letters, digits, -, _ and .")
+    _ClusterName = _word(ConnectedClusterId.name_pattern, "letters, digits, -, _ and ., at most 63")
 
 
 class FleetOwnGateway(OwnGateway):
@@ -189,11 +204,11 @@ class FleetFile(Model):
 
     noun = "a fleet"
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")]
+    name: _FleetName
     """The fleet's name, in small letters and digits; the names of all its stacks begin with it."""
-    organization: Annotated[str, Field(pattern=r"^[-\w.]+$")] = "organization"
+    organization: _PulumiName = "organization"
     """The organization of its stacks in Pulumi Cloud; other backends have the one that is called `organization`."""
-    project: Annotated[str, Field(pattern=r"^[-\w.]+$")] = "arc-gateway"
+    project: _PulumiName = "arc-gateway"
     """The Pulumi project of its stacks."""
     clusters_per_stack: Annotated[int, Field(ge=1, le=1000)] = CLUSTERS_PER_STACK
     """How many clusters a stack takes."""
