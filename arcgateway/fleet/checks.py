@@ -406,7 +406,7 @@ def _cluster_keys() -> frozenset[str]:
 @cache
 def _nearest_region(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f" (list of {regions.date()}): " + (f"did you mean {near[0]}?" if near else "mend it.")
+    return f" (list of {regions.date()}){f': did you mean {near[0]}?' if near else '.'}"
 
 
 def _known(wrong: str, known: Iterable[str]) -> str:
