@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
@@ -39,6 +39,9 @@ CLUSTERS_PER_GATEWAY_AND_REGION = 1000
 NAME_OF_GATEWAY = r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
 
 _FLEET, _RING, _PULUMI = r"[a-z][a-z0-9]{0,19}", r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?", r"[-\w.]+"
+
+#: Settings that no two clusters share.
+OF_ONE_CLUSTER = ("clusterId", "kubeContext", "name", "stack")
 
 #: Other words for keys of a cluster: what to write is said for them, and columns of a CSV file may have them.
 OTHER_WORDS = {
@@ -237,6 +240,18 @@ class FleetFile(Model):
     preflight: Preflight = Field(default_factory=Preflight)
     """How much the look at the endpoints decides."""
     drift: Literal["require", "warn", "off"] | None = None
+
+
+def serving(region: str, listed: Mapping[str, Sequence[str]]) -> list[str]:
+    """The gateways that serve a region: first those that list it, then those that list none.
+
+    Args:
+        region: its name.
+        listed: the regions that each gateway lists, in the file's order.
+    """
+    return [key for key, names in listed.items() if region in names] + [
+        key for key, names in listed.items() if not names
+    ]
 
 
 def owner(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], type[Model]]:
