@@ -8,6 +8,7 @@ same models (`arcgateway/fleet/description.py`).
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -34,7 +35,7 @@ from arcgateway.trust import pem
 NAMESPACE = "arc-gateway"
 
 
-def _accepted_by(read: Callable[[Any], Any]) -> AfterValidator:
+def accepted_by(read: Callable[[Any], Any]) -> AfterValidator:
     """For a value that `read` takes; it stays as it was written."""
 
     def check(value: Any) -> Any:
@@ -71,10 +72,10 @@ def _firewall_policy(given: str | None) -> None:
 _SECURE = {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"]}
 _SECRET = WithJsonSchema({"anyOf": [{"type": "string"}, _SECURE]})
 
-_ProxyUrl = Annotated[str, _accepted_by(rules.ProxyUrl.parse), _SECRET]
+_ProxyUrl = Annotated[str, accepted_by(rules.ProxyUrl.parse), _SECRET]
 _Credential = Annotated[str, _SECRET]
 _Pem = Annotated[str, AfterValidator(pem)]
-_Guid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+Guid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 _Seconds = Annotated[int, Field(gt=0)]
 #: YAML reads the first two as booleans where they have no quotes.
 _HybridBenefit = Annotated[
@@ -116,7 +117,7 @@ class ExistingGateway(Model):
 
     noun = "a gateway that is given by its id"
 
-    id: Annotated[str, _accepted_by(GatewayId.parse)]
+    id: Annotated[str, accepted_by(GatewayId.parse)]
     """ARM id of the gateway."""
 
 
@@ -138,7 +139,7 @@ class Proxy(Model):
     http_url: _ProxyUrl | None = None
     username: _Credential | None = None
     password: _Credential | None = None
-    skip_range: Annotated[list[str], _accepted_by(rules.canonical)] = []
+    skip_range: Annotated[list[str], accepted_by(rules.canonical)] = []
     certificate: _Pem | None = None
     terminates_tls: bool = False
 
@@ -178,10 +179,10 @@ class OnboardedCluster(_AnyCluster):
     resource_group: str
     """Name of the resource group that holds it."""
     location: str
-    subscription_id: _Guid | None = None
+    subscription_id: Guid | None = None
     tags: dict[str, str] = {}
     infrastructure: str | None = None
-    custom_locations_oid: _Guid | None = None
+    custom_locations_oid: Guid | None = None
     onboarding_timeout: _Seconds | None = None
     enable_private_link: bool | None = None
     private_link_scope_id: str | None = None
@@ -199,7 +200,7 @@ class ExistingCluster(_AnyCluster):
     resource_group: str
     """Name of the resource group that holds it."""
     location: str | None = None
-    subscription_id: _Guid | None = None
+    subscription_id: Guid | None = None
 
 
 class ExistingClusterById(_AnyCluster):
@@ -209,7 +210,7 @@ class ExistingClusterById(_AnyCluster):
 
     existing: Literal[True] = True
     """True: the cluster is connected already."""
-    cluster_id: Annotated[str, _accepted_by(ConnectedClusterId.parse)]
+    cluster_id: Annotated[str, accepted_by(ConnectedClusterId.parse)]
     location: str | None = None
 
 
@@ -218,12 +219,12 @@ class Allowlist(Model):
 
     noun = "the allowlist"
 
-    scenarios: Annotated[list[str], _accepted_by(_known_scenarios)] = []
+    scenarios: Annotated[list[str], accepted_by(_known_scenarios)] = []
     """Arc features in use, for example `container-insights`."""
     edition: Literal["preview", "ga", "both"] = "both"
     vault: str | None = None
-    formats: Annotated[list[str], _accepted_by(_known_formats)] = []
-    firewall_policy_id: Annotated[str | None, _accepted_by(_firewall_policy)] = None
+    formats: Annotated[list[str], accepted_by(_known_formats)] = []
+    firewall_policy_id: Annotated[str | None, accepted_by(_firewall_policy)] = None
     firewall_priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[1])] | None = None
     firewall_source_addresses: list[str] | None = None
     firewall_keeps_removable: bool = False
@@ -249,23 +250,25 @@ class Preflight(Model):
     """What an endpoint that is closed or intercepted does to a change: stop it, be told, or not be looked at."""
     in_cluster: bool = False
     """Whether a pod of each cluster looks at the endpoints too, before the cluster's first change."""
-    image: Annotated[str, _accepted_by(pod_names.image)] | None = None
+    image: Annotated[str, accepted_by(pod_names.image)] | None = None
     """Image of that pod: any with Python 3.11 or later; Azure Linux's Python from mcr.microsoft.com by default."""
-    namespace: Annotated[str, _accepted_by(pod_names.name)] | None = None
+    namespace: Annotated[str, accepted_by(pod_names.name)] | None = None
     """Namespace of that pod; by default `azure-arc` where there is one, or else `default`."""
     genuine_roots: list[_Pem] = []
     """Private roots that count as the endpoints' own, as PEM texts or files' paths relative to the project; for
     sandboxes and private tests."""
-    exceptions: Annotated[dict[str, PreflightException], _accepted_by(_host_names)] = {}
+    exceptions: Annotated[dict[str, PreflightException], accepted_by(_host_names)] = {}
     """Endpoints that are let off, by host name or pattern with a leading `*.`."""
 
 
-def _gateway_form(value: Any) -> str:
+def gateway_form(value: Any) -> str:
+    """The tag of the form that a gateway's settings have."""
     given = value if isinstance(value, Mapping) else {}
     return next((form for form in ("id", "stack") if form in given), "own")
 
 
-def _cluster_form(value: Any) -> str:
+def cluster_form(value: Any) -> str:
+    """The tag of the form that a cluster's settings have."""
     given = value if isinstance(value, Mapping) else {}
     if "clusterId" in given:
         return "by id"
@@ -275,13 +278,13 @@ def _cluster_form(value: Any) -> str:
 # Each form of a gateway and of a cluster has a tag, which is told by the keys that are given.
 Gateway = Annotated[
     Annotated[OwnGateway, Tag("own")] | Annotated[ExistingGateway, Tag("id")] | Annotated[GatewayOfStack, Tag("stack")],
-    Discriminator(_gateway_form),
+    Discriminator(gateway_form),
 ]
 Cluster = Annotated[
     Annotated[OnboardedCluster, Tag("onboarded")]
     | Annotated[ExistingCluster, Tag("existing")]
     | Annotated[ExistingClusterById, Tag("by id")],
-    Discriminator(_cluster_form),
+    Discriminator(cluster_form),
 ]
 
 
@@ -355,8 +358,14 @@ def meaning(detail: Any, owner: type[Model], known: Iterable[str] = ()) -> str:
     if detail["type"] == "extra_forbidden":
         keys = [*known, *(str(field.alias) for field in owner.model_fields.values())]
         return f"is not a setting of {owner.noun}: {nearest(str(detail['loc'][-1]), keys)}"
-    said = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "has to be")
+    if detail["type"] == "string_type" and isinstance(detail["input"], (list, Mapping)):
+        return f"has to be one text, and not a {'list' if isinstance(detail['input'], list) else 'map'}"
+    said = re.sub(r"^Value error, |^(Input|String|List|Dictionary) should", _words, str(detail["msg"]))
     return _MEANINGS.get(detail["type"], said)
+
+
+def _words(found: re.Match[str]) -> str:
+    return "" if found[1] is None else "has to"
 
 
 def _forms(union: Any) -> Mapping[str, type[Model]]:
