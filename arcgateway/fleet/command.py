@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
+from arcgateway.fleet import file_commands
+
 
 @click.group("fleet")
 def fleet() -> None:
     """Many clusters in stacks of modest size, described in one file."""
+
+
+for _one in file_commands.COMMANDS:
+    fleet.add_command(_one)
