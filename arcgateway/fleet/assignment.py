@@ -22,8 +22,8 @@ from arcgateway.fleet.document import CLUSTERS_PER_GATEWAY_AND_REGION, GATEWAYS_
 from arcgateway.fleet.positions import Document
 
 _WHICH = (
-    "name the clusters and gateways that are new with --new KEY, or say --all-new where nothing is deployed; where each "
-    "has a place of its own already, move some by hand"
+    "name the clusters and gateways that are new with --new KEY, or say --all-new where nothing is deployed; where "
+    "each has a place of its own already, move some by hand"
 )
 
 #: What is written: for the path of an entry, keys and values.

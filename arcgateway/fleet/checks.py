@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -30,7 +30,7 @@ from arcgateway.fleet.document import (
     owner,
     serving,
 )
-from arcgateway.fleet.positions import Document, Twice
+from arcgateway.fleet.positions import Keys, Twice
 from arcgateway.fleet.secrets import Secrets, without
 from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry
 from arcgateway.stack_settings import Model, cluster_form, meaning, nearest, path_text, proxy_contradictions
@@ -39,11 +39,25 @@ from arcgateway.times import seconds
 _PLACE = frozenset(str(field.alias) for field in Place.model_fields.values())
 _ASSIGN = "`arcgateway fleet assign` gives places to those that are new, and moves no other"
 
-Keys = tuple[int | str, ...]
+
+class Source(Protocol):
+    """Where the settings of a fleet come from: a file, or a file and a table together.
+
+    Attributes:
+        value: what they are.
+        twice: keys that are written twice.
+    """
+
+    value: Any
+    twice: list[Twice]
+
+    def line(self, path: Keys) -> int:
+        """The line of a path's last key, counted from 1."""
+        ...
 
 
 def checked(
-    document: Document, folder: Path, env: Mapping[str, str] | None, *, limits: bool = True
+    document: Source, folder: Path, env: Mapping[str, str] | None, *, limits: bool = True
 ) -> tuple[Fleet | None, list[Problem]]:
     """The fleet that a file describes, and everything that is wrong with it; no fleet where a model does not fit.
 
@@ -62,7 +76,7 @@ def checked(
 
 @dataclass
 class _Check:
-    document: Document
+    document: Source
     folder: Path
     env: Mapping[str, str] | None
     limits: bool
@@ -71,7 +85,7 @@ class _Check:
 
     def __post_init__(self) -> None:
         given = self.document.value
-        self.known = frozenset(regions.public()) | _texts(given.get("regions"))
+        self.known = frozenset(regions.public()) | set(map(_region_name, _list(given.get("regions"))))
         self.defaults = _map(given.get("defaults"))
         self.gateways = _maps(given.get("gateways"))
         self.own = _maps(given.get("clusters"))
@@ -444,7 +458,3 @@ def _maps(value: Any) -> dict[str, Mapping[str, Any]]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _texts(value: Any) -> frozenset[str]:
-    return frozenset(one for one in _list(value) if isinstance(one, str))

@@ -158,28 +158,17 @@ class Fleet:
 
         Raises:
             FleetError: everything that is wrong, with line numbers.
+            Failure: the file cannot be read.
         """
+        from arcgateway import files
         from arcgateway.fleet.checks import checked
         from arcgateway.fleet.positions import Document, YamlProblem
 
         try:
-            document = Document(text(path))
+            document = Document(files.read(path))
         except YamlProblem as problem:
             raise FleetError(path, [Problem(problem.line, "", f"is no YAML: {problem}")]) from None
         found, problems = checked(document, path.parent, env)
         if found is None or problems:
             raise FleetError(path, problems)
         return found
-
-
-def text(path: Path) -> str:
-    """A file's text, without a byte order mark.
-
-    Raises:
-        Failure: it cannot be read, or is no UTF-8.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise Failure(f"{path} cannot be read ({reason})", "name the fleet's file, in UTF-8") from None

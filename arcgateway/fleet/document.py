@@ -38,7 +38,8 @@ CLUSTERS_PER_GATEWAY_AND_REGION = 1000
 #: How a fleet's own gateway may be called in the file: the name of its stack has it.
 NAME_OF_GATEWAY = r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
 
-_FLEET, _RING, _PULUMI = r"[a-z][a-z0-9]{0,19}", r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?", r"[-\w.]+"
+NAME_OF_RING = r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?"
+_FLEET, _PULUMI = r"[a-z][a-z0-9]{0,19}", r"[-\w.]+"
 
 #: Settings that no two clusters share.
 OF_ONE_CLUSTER = ("clusterId", "kubeContext", "name", "stack")
@@ -89,7 +90,7 @@ _UsedGateway = Annotated[
 _Number = Annotated[int, Field(ge=1, le=9999)]
 _FleetName = Annotated[str, _in_words(_FLEET, "small letters and digits, a letter first, at most 20"), _shown(_FLEET)]
 _RingName = Annotated[
-    str, _in_words(_RING, "small letters, digits and hyphens, a letter first, at most 30"), _shown(_RING)
+    str, _in_words(NAME_OF_RING, "small letters, digits and hyphens, a letter first, at most 30"), _shown(NAME_OF_RING)
 ]
 _PulumiName = Annotated[str, _in_words(_PULUMI, "letters, digits, -, _ and ."), _shown(_PULUMI)]
 _ClusterName = Annotated[
