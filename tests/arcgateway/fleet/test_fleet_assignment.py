@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from fleet_files import SUBSCRIPTIONS, fleet, loaded, problems, written
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcgateway.errors import Failure
@@ -67,6 +67,7 @@ def test_only_who_is_new_is_moved_where_a_stack_first_overflows(tmp_path: Path) 
     assert after == places(tmp_path, made.text)
 
 
+@settings(deadline=None, max_examples=50)
 @given(data=st.data())
 def test_nothing_that_is_deployed_ever_moves(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Clusters come and go, in any order and anywhere in the file; each step is one edit and one `assign`."""

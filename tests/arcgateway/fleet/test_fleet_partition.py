@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from fleet_files import SUBSCRIPTIONS, fleet, loaded
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcgateway.fleet.checks import checked
@@ -41,6 +41,7 @@ def members(made: tuple[FleetStack, ...]) -> dict[str, str]:
     return {cluster: stack.name for stack in made for cluster in stack.clusters}
 
 
+@settings(deadline=None, max_examples=50)
 @given(_clusters, _clusters)
 def test_clusters_that_come_move_none(before: dict[str, Any], coming: dict[str, Any]) -> None:
     was = members(stacks(read(before)))
@@ -48,6 +49,7 @@ def test_clusters_that_come_move_none(before: dict[str, Any], coming: dict[str, 
     assert {key: now[key] for key in was} == was
 
 
+@settings(deadline=None, max_examples=50)
 @given(_clusters, st.data())
 def test_clusters_that_go_move_none(before: dict[str, Any], data: st.DataObject) -> None:
     gone = data.draw(st.sets(st.sampled_from(sorted(before)), max_size=len(before) - 1))
@@ -56,6 +58,7 @@ def test_clusters_that_go_move_none(before: dict[str, Any], data: st.DataObject)
     assert now == {key: stack for key, stack in was.items() if key not in gone}
 
 
+@settings(deadline=None, max_examples=50)
 @given(_clusters, st.randoms(use_true_random=False))
 def test_the_order_of_the_clusters_does_not_count(clusters: dict[str, Any], random: Any) -> None:
     shuffled = list(clusters.items())
@@ -63,6 +66,7 @@ def test_the_order_of_the_clusters_does_not_count(clusters: dict[str, Any], rand
     assert stacks(read(dict(shuffled))) == stacks(read(clusters))
 
 
+@settings(deadline=None, max_examples=50)
 @given(_clusters)
 def test_each_cluster_is_in_one_stack_of_its_ring_and_region(clusters: dict[str, Any]) -> None:
     made = stacks(read(clusters))
