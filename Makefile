@@ -65,6 +65,7 @@ format: ## Mend what the formatter and linter can
 schema: ## Write anew the schemas that are checked in
 	@$(VENV) -m components.package > components/schema.json
 	@$(VENV) -m components.stack_schema
+	@$(VENV) -m components.fleet_schema
 
 policy-docs: ## Write docs/policies.md anew from the rules
 	@cd policy && ../$(VENV) -m arc_policies.documentation > ../docs/policies.md

@@ -141,7 +141,7 @@ class _Check:
     def _with_defaults(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """A cluster's settings, completed by those defaults that its form has."""
         form = CLUSTER_FORMS[cluster_form({**self.defaults, **entry} if "existing" in self.defaults else entry)]
-        known = {str(one.alias) for one in form.model_fields.values()}
+        known = {str(one.alias) for one in form.model_fields.values()} - set(OF_ONE_CLUSTER)
         return {"kubeContext": key} | {name: one for name, one in self.defaults.items() if name in known} | {**entry}
 
     def at(self, key: str, name: str) -> Keys:
