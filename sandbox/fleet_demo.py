@@ -123,7 +123,7 @@ class Demo:
             struck[ring] = self.chance.choice([name for name in names if name.startswith("virtual-")])
             fault = {
                 "kind": "operation-failed",
-                "method": ["PUT"],
+                "methods": ["PUT"],
                 "path": f"*/connectedClusters/{struck[ring]}",
                 "count": 1,
                 "message": "The demonstration has this one fail.",
