@@ -63,6 +63,12 @@ _PROGRAM = click.option(
     metavar="DIR",
     help="The program's folder.  [default: this one]",
 )
+_WORK_DIR = click.option(
+    "--work-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="For configurations, logs and the journal.  [default: .arc-gateway/fleet/NAME beside the program]",
+)
 _COMMON = (
     _FILE,
     _PROGRAM,
@@ -83,12 +89,7 @@ _COMMON = (
         metavar="N",
         help="Stacks side by side.",
     ),
-    click.option(
-        "--work-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="DIR",
-        help="For configurations, logs and the journal.  [default: .arc-gateway/fleet/NAME beside the program]",
-    ),
+    _WORK_DIR,
     JSON,
 )
 _WRITING = (
@@ -209,8 +210,9 @@ def destroy(options: Options, yes: bool, remove: bool) -> None:
 @click.command()
 @_FILE
 @_PROGRAM
+@_WORK_DIR
 @JSON
-def status(file: Path, program: Path, as_json: bool) -> None:
+def status(file: Path, program: Path, work_dir: Path | None, as_json: bool) -> None:
     """Show each stack's last update and how many of its clusters Azure shows as connected. Status 2 if not all are."""
     from arcgateway.fleet import gate
     from arcgateway.fleet.description import Fleet
@@ -222,9 +224,8 @@ def status(file: Path, program: Path, as_json: bool) -> None:
     made = stacks(fleet)
     engines = Engines()
     try:
-        there = Runner(
-            Workshop.of(Program.find(program), fleet.name, fleet.project), engines, fleet.name, None
-        ).existing()
+        workshop = Workshop.of(Program.find(program), fleet.name, fleet.project, work_dir)
+        there = Runner(workshop, engines, fleet.name, None).existing()
     finally:
         engines.close()
     wanted = gate.clusters(made, os.environ.get("ARM_SUBSCRIPTION_ID", ""))
@@ -325,11 +326,7 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
     with ExitStack() as until_end:
         engines = Engines()
         until_end.callback(engines.close)
-        workshop = (
-            Workshop(options.work_dir.resolve(), program, fleet.project)
-            if options.work_dir
-            else Workshop.of(program, fleet.name, fleet.project)
-        )
+        workshop = Workshop.of(program, fleet.name, fleet.project, options.work_dir)
         if pack is None:
             tell("without the policy pack, as --no-policy says: nothing holds these changes against its rules")
         runner = Runner(

@@ -1,4 +1,4 @@
-"""A fleet on the real engine: two real clusters and virtual ones. The tests run in order; each goes on from the last."""
+"""A fleet on the real engine: two real clusters and virtual ones. The tests run in order, each on from the last."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class FleetOf:
 
     def argv(self, verb: str, *words: str) -> list[str]:
         self.file.write_text(yaml.safe_dump(self.content, sort_keys=False))
-        with_work = () if verb == "status" else ("--work-dir", str(self.work))
-        return [sys.executable, "-m", "arcgateway", "fleet", verb, str(self.file), *with_work, *words]
+        where = (str(self.file), "--work-dir", str(self.work))
+        return [sys.executable, "-m", "arcgateway", "fleet", verb, *where, *words]
 
     @property
     def env(self) -> dict[str, str]:
