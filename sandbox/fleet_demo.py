@@ -126,6 +126,8 @@ class Demo:
                 "methods": ["PUT"],
                 "path": f"*/connectedClusters/{struck[ring]}",
                 "count": 1,
+                # One that passes by itself the driver would wait out.
+                "code": "QuotaExceeded",
                 "message": "The demonstration has this one fail.",
             }
             ask(self.home, "POST", "/sandbox/faults", fault)
@@ -249,6 +251,11 @@ def start(home: Home, clusters: int) -> None:
     subprocess.run([*command, "up"], cwd=PROJECT, env=env, check=True)
 
 
+def struck_all(home: Home) -> bool:
+    """Whether every fault has struck."""
+    return all(fault["struck"] for fault in ask(home, "GET", "/sandbox/faults")["value"])
+
+
 def prove(demo: Demo, before: Mapping[str, str], killed_at: str) -> None:
     """Hold what came of it against what was promised.
 
@@ -259,6 +266,8 @@ def prove(demo: Demo, before: Mapping[str, str], killed_at: str) -> None:
     connected = sum(stack["connected"] for stack in status["stacks"])
     if connected != demo.clusters:
         raise Unproven(f"{connected} of {demo.clusters} clusters are connected: {status}")
+    if not struck_all(demo.home):
+        raise Unproven("not every ring had its failure")
     events = demo.events()
     counts = onboardings(events)
     twice = {name: dict(one) for name, one in counts.items() if one["created"] - one["deleted"] != 1}

@@ -117,6 +117,7 @@ class FleetOf:
 
     def fail(self, cluster: str, **more: Any) -> None:
         fault = {"kind": "operation-failed", "methods": ["PUT"], "path": f"*/connectedClusters/{cluster}", "count": 1}
+        fault["code"] = "QuotaExceeded"  # one that passes by itself the driver would wait out
         ask(self.sandbox.home, "POST", "/sandbox/faults", {**fault, **more})
 
 
