@@ -90,7 +90,10 @@ class _Check:
         self.gateways = _maps(given.get("gateways"))
         self.own = _maps(given.get("clusters"))
         self.clusters = {key: self._with_defaults(key, entry) for key, entry in self.own.items()}
-        self.proxies = _maps(given.get("proxies"))
+        self.proxies = {
+            name: {key: one for key, one in entry.items() if one is not None}
+            for name, entry in _maps(given.get("proxies")).items()
+        }
         self.subscriptions = [one for one in _list(given.get("subscriptions")) if isinstance(one, str)]
         self.secrets = Secrets(self.env, self.say)
 
@@ -107,6 +110,9 @@ class _Check:
                 f"did you mean {OTHER_WORDS[name]}?" if name in OTHER_WORDS else nearest(name, sorted(_cluster_keys()))
             )
             self.say(("defaults", name), f"is not a setting of a cluster: {hint}")
+        for index, region in enumerate(_list(self.document.value.get("regions"))):
+            if isinstance(region, str) and re.fullmatch(r"[a-z0-9]{1,30}", region) is None:
+                self.say(("regions", index), f"{region!r} is no name of a region: write it like eastus")
         for name in sorted(set(self.defaults) & set(OF_ONE_CLUSTER)):
             self.say(("defaults", name), "differs from cluster to cluster: write it at each")
         file = self._file()
@@ -140,9 +146,12 @@ class _Check:
 
     def _with_defaults(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """A cluster's settings, completed by those defaults that its form has."""
-        form = CLUSTER_FORMS[cluster_form({**self.defaults, **entry} if "existing" in self.defaults else entry)]
+        shared = {name: one for name, one in self.defaults.items() if name == "existing"}
+        form = CLUSTER_FORMS[cluster_form(shared | {**entry})]
         known = {str(one.alias) for one in form.model_fields.values()} - set(OF_ONE_CLUSTER)
-        return {"kubeContext": key} | {name: one for name, one in self.defaults.items() if name in known} | {**entry}
+        made = {name: one for name, one in self.defaults.items() if name in known} | {**entry}
+        # A null takes away a default.
+        return {"kubeContext": key} | {name: one for name, one in made.items() if one is not None}
 
     def at(self, key: str, name: str) -> Keys:
         """Where a cluster's setting is: in its own entry, or in the defaults."""
@@ -162,8 +171,8 @@ class _Check:
             }
         if isinstance(given.get("proxies"), Mapping):
             prepared["proxies"] = {
-                name: self._beside(self.secrets.of_proxy(name, entry), "certificate")
-                if isinstance(entry, Mapping)
+                name: self._beside(self.secrets.of_proxy(name, self.proxies[name]), "certificate")
+                if name in self.proxies
                 else entry
                 for name, entry in given["proxies"].items()
             }
@@ -381,8 +390,9 @@ class _Check:
 
     def _made(self, file: FleetFile, places: Mapping[str, tuple[str, str, int, str]]) -> Fleet:
         clusters = {}
-        for key, (ring, region, number, gateway) in places.items():
-            config = {name: one for name, one in _dumped(file.clusters[key]).items() if name not in _PLACE}
+        for key, cluster in file.clusters.items():
+            ring, region, number, gateway = places[key]
+            config = {name: one for name, one in _dumped(cluster).items() if name not in _PLACE}
             config["location"] = region
             if self.clusters[key].get("gateway") is False:
                 config["gateway"] = False
