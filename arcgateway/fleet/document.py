@@ -133,7 +133,7 @@ class Place(Model):
     ring: str
     """Name of the ring that it is deployed in."""
     stack: _Number = 1
-    """Which of the stacks of its ring and region it is in; one that is moved to another is disconnected first."""
+    """Which of the stacks of its ring and region it is in; moving one takes two runs (docs/fleets.md)."""
     gateway: _UsedGateway = ""
     """Key in `gateways` of the gateway that it uses, by default the first that serves its region; false for none."""
 
