@@ -87,7 +87,7 @@ _UsedGateway = Annotated[
     AfterValidator(_used_gateway),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"const": False}]}),
 ]
-_Number = Annotated[int, Field(ge=1, le=9999)]
+_Number = Annotated[int, Field(strict=True, ge=1, le=9999)]
 _FleetName = Annotated[str, _in_words(_FLEET, "small letters and digits, a letter first, at most 20"), _shown(_FLEET)]
 _RingName = Annotated[
     str, _in_words(NAME_OF_RING, "small letters, digits and hyphens, a letter first, at most 30"), _shown(NAME_OF_RING)
@@ -133,7 +133,7 @@ class Place(Model):
     ring: str
     """Name of the ring that it is deployed in."""
     stack: _Number = 1
-    """Which of the stacks of its ring and region it is in; one that is moved to another is disconnected first."""
+    """Which of the stacks of its ring and region it is in; moving one takes two runs (docs/fleets.md)."""
     gateway: _UsedGateway = ""
     """Key in `gateways` of the gateway that it uses, by default the first that serves its region; false for none."""
 
@@ -219,7 +219,7 @@ class FleetFile(Model):
     """The organization of its stacks in Pulumi Cloud; other backends have the one that is called `organization`."""
     project: _PulumiName = "arc-gateway"
     """The Pulumi project of its stacks."""
-    clusters_per_stack: Annotated[int, Field(ge=1, le=1000)] = CLUSTERS_PER_STACK
+    clusters_per_stack: Annotated[int, Field(strict=True, ge=1, le=1000)] = CLUSTERS_PER_STACK
     """How many clusters a stack takes."""
     regions: list[str] = []
     """Azure regions that have opened since this program's list was made, as names like `eastus`."""
