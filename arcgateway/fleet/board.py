@@ -107,7 +107,7 @@ class Board:
             verb, tally = row.verb, row.tally
         if self._live is None and not (verb == "preview" and word == "unchanged"):
             counts = f", {tally.done} done, {len(tally.failed)} failed" if tally and verb != "preview" else ""
-            self.tell(f"{stack.name}: {verb} {word}{counts}")
+            self.tell(f"{stack.name}: {f'{verb} ' if verb else ''}{word}{counts}")
 
     def _row(self, stack: FleetStack) -> Row:
         """A stack's row; one that the file no longer has gets one when its turn comes."""

@@ -53,9 +53,6 @@ class World(Protocol):
     def connectivity(self, stacks: Sequence[FleetStack]) -> Mapping[str, str]:
         """What Azure says of the clusters of stacks, by their ids."""
 
-    def found(self, resource_id: str) -> bool:
-        """Whether Azure has a resource."""
-
 
 @dataclass
 class Rollout:
@@ -87,9 +84,6 @@ class Rollout:
         """Look what each stack would change; nothing is changed, and no stack is made."""
         stacks = [stack for stage in stages for stack in stage.stacks]
         there = self.runner.existing()
-        for stack in stacks:
-            if stack.name in there:
-                self.runner.configure(stack, exists=True)
         self._side_by_side(
             stacks,
             lambda stack: (
@@ -139,8 +133,6 @@ class Rollout:
         if self.stopped:
             self._skip(stacks, f"not begun: {self.stopped}")
             return
-        for stack in stacks:
-            self.runner.configure(stack, exists=True)
         self._side_by_side(stacks, lambda stack: self._worked(stack, "destroy", self.runner.destroy))
         bad = [stack.name for stack in stacks if not self.outcomes[stack.name].well]
         for stack in stacks if remove else ():
@@ -168,21 +160,12 @@ class Rollout:
 
     def _each_existing(self, stages: Iterable[Stage], verb: str, work: Work) -> None:
         there = self.runner.existing()
-        stacks = [stack for stage in stages for stack in stage.stacks if stack.name in there]
-        for stack in stacks:
-            self.runner.configure(stack, exists=True)
-        self._side_by_side(stacks, work)
+        self._side_by_side([stack for stage in stages for stack in stage.stacks if stack.name in there], work)
 
     def _bring_up(self, stage: Stage, there: set[str]) -> bool:
         """Look at a whole stage, then update what differs. Whether anything was updated."""
         stacks = self._ready(stage)
-        for stack in stacks:
-            exists = stack.name in there
-            self.runner.configure(stack, exists=exists)
-            there.add(stack.name)
-            if exists and stack.kind == "gateway":
-                self.runner.settle(stack, self.world.found)
-        looked = self._side_by_side(stacks, self._looked)
+        looked = self._side_by_side(stacks, lambda stack: self._looked(stack, exists=stack.name in there))
         if refused := [one.stack.name for one in looked if one.state == "refused"]:
             self._stop(f"{', '.join(refused)} of {stage.name} broke the policy pack, so nothing of it was changed")
             self._skip(
@@ -284,8 +267,10 @@ class Rollout:
             self.stopped = why
             self.board.tell(f"stopped: {why}")
 
-    def _looked(self, stack: FleetStack, *, refresh: bool = False) -> Outcome:
-        return self._worked(stack, "preview", lambda one, tally: self.runner.preview(one, tally, refresh=refresh))
+    def _looked(self, stack: FleetStack, *, exists: bool = True, refresh: bool = False) -> Outcome:
+        return self._worked(
+            stack, "preview", lambda one, tally: self.runner.preview(one, tally, exists=exists, refresh=refresh)
+        )
 
     def _refreshed(self, stack: FleetStack) -> Outcome:
         refreshed = self._worked(stack, "refresh", self.runner.refresh)

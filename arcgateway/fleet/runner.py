@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -47,7 +48,13 @@ State = Literal["unchanged", "changed", "failed", "refused", "locked", "cancelle
 _NOT_PASSED_ON = ("PULUMI_OPTION_CONFIG_FILE", "PULUMI_OPTION_STACK", "PULUMI_STACK")
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
-_GATEWAY = "azure-native:hybridcompute:Gateway"
+
+#: The ids of what Azure's provider refuses to make where it is there already, by type and inputs.
+_TAKEN_OVER = {
+    "azure-native:hybridcompute:Gateway": "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/"
+    "Microsoft.HybridCompute/gateways/{gatewayName}",
+    "azure-native:resources:ResourceGroup": "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}",
+}
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,7 @@ class Engines(PulumiCommand):
         self._lock = threading.RLock()  # a signal's handler may come while this thread has it
         self._running: set[subprocess.Popen[str]] = set()
         self._interrupted = 0
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-I", keeper.__file__],
-            stdin=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self._keeper = None if HERE.keeps() else _keeper()
 
     @property
     def interrupted(self) -> bool:
@@ -126,9 +128,9 @@ class Engines(PulumiCommand):
 
     def close(self) -> None:
         """All engines have ended."""
-        assert self._keeper.stdin is not None
-        self._keeper.stdin.close()
-        self._keeper.wait()
+        if self._keeper is not None and self._keeper.stdin is not None:
+            self._keeper.stdin.close()
+            self._keeper.wait()
 
     def run(
         self,
@@ -184,6 +186,7 @@ class Engines(PulumiCommand):
 
     def _began(self, process: subprocess.Popen[str]) -> None:
         with self._lock:
+            HERE.adopt(process)
             self._running.add(process)
             self._tell_keeper(f"+{process.pid}")
             if self._interrupted:
@@ -193,10 +196,18 @@ class Engines(PulumiCommand):
         with self._lock:
             self._running.discard(process)
             self._tell_keeper(f"-{process.pid}")
+            HERE.release(process)
 
     def _tell_keeper(self, line: str) -> None:
-        assert self._keeper.stdin is not None
-        print(line, file=self._keeper.stdin, flush=True)
+        if self._keeper is not None and self._keeper.stdin is not None:
+            with suppress(BrokenPipeError):  # somebody has ended it, and the run goes on without
+                print(line, file=self._keeper.stdin, flush=True)
+
+
+def _keeper() -> subprocess.Popen[str]:
+    """What interrupts the engines once this process is gone."""
+    argv = [sys.executable, "-S", "-E", "-I", keeper.__file__]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def _read(stream: TextIO, kept: list[str], tell: OnOutput | None) -> None:
@@ -210,17 +221,17 @@ def _read(stream: TextIO, kept: list[str], tell: OnOutput | None) -> None:
 class _LeanStack(Stack):
     """A stack of which nobody asks for outputs and history after an update: three processes less for each."""
 
-    def outputs(self) -> Any:
-        return {}
-
-    def info(self, show_secrets: bool = True) -> Any:
-        return ()
-
     def __init__(self, name: str, workspace: LocalWorkspace) -> None:
         # The base class would select it, by a process: every command names its stack here.
         self.name = name
         self.workspace = workspace
         self._mode = StackInitMode.SELECT
+
+    def outputs(self) -> Any:
+        return {}
+
+    def info(self, show_secrets: bool = True) -> Any:
+        return ()
 
 
 @dataclass
@@ -236,6 +247,7 @@ class Runner:
         release_dead_locks: whether a lock whose owner is gone is released.
         secrets_provider: what encrypts the secrets of a stack that is made; None for the backend's own.
         tell: takes lines that a person should read.
+        found: whether Azure has a resource of an id.
         env: additional environment of the engines.
     """
 
@@ -247,6 +259,7 @@ class Runner:
     release_dead_locks: bool = False
     secrets_provider: str | None = None
     tell: Callable[[str], None] = lambda _line: None
+    found: Callable[[str], bool] = lambda _id: False
     env: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -326,18 +339,15 @@ class Runner:
         except CommandError as error:
             raise _failed(f"the outputs of {stack} cannot be read", error) from None
 
-    def settle(self, stack: FleetStack, found: Callable[[str], bool]) -> None:
+    def _settle(self, stack: FleetStack) -> None:
         """Clear up creates whose end a crashed run did not see, so that the next update can go on.
 
-        A command's create finds by itself what is there; Azure refuses a gateway that is there already, so such a one
-        is taken into the state.
-
-        Args:
-            stack: one that is there.
-            found: whether Azure has a resource of an id.
+        A command's create finds by itself what is there. Azure's provider refuses what is there already, so that is
+        taken into the state.
 
         Raises:
-            Failure: the state cannot be read or written.
+            CommandError: the state cannot be written.
+            Failure: it cannot be read.
         """
         pending = [
             one["resource"]
@@ -346,30 +356,37 @@ class Runner:
         ]
         if not pending:
             return
-        taken = []
+        subscription = stack.config.get("azure-native:subscriptionId") or os.environ.get("ARM_SUBSCRIPTION_ID", "")
+        taken: list[str] = []
         for resource in pending:
-            if resource["type"] == _GATEWAY and found(gateway := _gateway_id(resource["inputs"], stack)):
-                taken += [resource["urn"], gateway]
+            form = _TAKEN_OVER.get(resource["type"])
+            if form and self.found(there := form.format(subscription=subscription, **resource["inputs"])):
+                taken += [resource["urn"], there]
         words = ("refresh", "--yes", "--skip-preview", "--stack", stack.name, *self._config(stack))
-        try:
-            if taken:
-                self._pulumi(*words, *(word for text in taken for word in ("--import-pending-creates", text)))
-            self._pulumi(*words, "--clear-pending-creates")
-        except CommandError as error:
-            raise _failed(f"what an interrupted run left in {stack.name} cannot be cleared up", error) from None
+        if taken:
+            self._pulumi(*words, *(word for text in taken for word in ("--import-pending-creates", text)))
+        self._pulumi(*words, "--clear-pending-creates")
+        names = [resource["urn"].rpartition("::")[2] for resource in pending]
         self.tell(
-            f"{stack.name}: an earlier run was interrupted in {len(pending)} creates"
-            + (f"; {len(taken) // 2} gateway was there and is taken into the state" if taken else "")
+            f"{stack.name}: an earlier run was interrupted while it made {', '.join(names)}"
+            + (f"; taken into the state, as they are there: {', '.join(taken[1::2])}" if taken else "")
         )
 
-    def preview(self, stack: FleetStack, tally: Tally, *, refresh: bool = False) -> Outcome:
-        """What an update would change, held against the policy pack."""
-        return self._work(
-            stack,
-            tally,
-            "preview",
-            lambda made, **options: made.preview(policy_packs=self._packs, refresh=refresh or None, **options),
-        )
+    def preview(self, stack: FleetStack, tally: Tally, *, exists: bool = True, refresh: bool = False) -> Outcome:
+        """Configure a stack, and look what an update would change, held against the policy pack.
+
+        Args:
+            stack: which.
+            tally: takes what the engine says.
+            exists: whether it is there; else it is made, and empty.
+            refresh: look at the resources themselves too.
+        """
+
+        def look(made: Stack, **options: Any) -> None:
+            self.configure(stack, exists=exists)
+            made.preview(policy_packs=self._packs, refresh=refresh or None, **options)
+
+        return self._work(stack, tally, "preview", look)
 
     def imagine(self, stack: FleetStack, tally: Tally) -> Outcome:
         """The preview of a stack that is not there yet, without making it: in a backend of its own, soon gone."""
@@ -395,8 +412,7 @@ class Runner:
                 gateway["stack"] = "/".join(["organization", *gateway["stack"].split("/")[1:]])
                 config["gateway"] = gateway
             theirs = replace(stack, config=config)
-            imagined.configure(theirs, exists=False)
-            return replace(imagined.preview(theirs, tally), stack=stack)
+            return replace(imagined.preview(theirs, tally, exists=False), stack=stack)
 
     def copy_outputs(self, stack: str, outputs: Mapping[str, Any]) -> None:
         """Make a stack that holds nothing but outputs."""
@@ -408,33 +424,36 @@ class Runner:
 
     def up(self, stack: FleetStack, tally: Tally) -> Outcome:
         """Update; a cluster that fails does not hold back the others."""
-        return self._work(
-            stack,
-            tally,
-            "up",
-            lambda made, **options: made.up(
+
+        def update(made: Stack, **options: Any) -> None:
+            self._settle(stack)
+            made.up(
                 policy_packs=self._packs,
                 continue_on_error=True,
                 show_secrets=False,
                 parallel=self.clusters_at_once,
                 **options,
-            ),
-        )
+            )
+
+        return self._work(stack, tally, "up", update)
 
     def refresh(self, stack: FleetStack, tally: Tally) -> Outcome:
         """Bring the state in line with what providers can read."""
-        return self._work(stack, tally, "refresh", lambda made, **options: made.refresh(show_secrets=False, **options))
+
+        def read(made: Stack, **options: Any) -> None:
+            self.configure(stack, exists=True)
+            made.refresh(show_secrets=False, **options)
+
+        return self._work(stack, tally, "refresh", read)
 
     def destroy(self, stack: FleetStack, tally: Tally) -> Outcome:
         """Disconnect and delete what the stack holds."""
-        return self._work(
-            stack,
-            tally,
-            "destroy",
-            lambda made, **options: made.destroy(
-                continue_on_error=True, show_secrets=False, parallel=self.clusters_at_once, **options
-            ),
-        )
+
+        def take_down(made: Stack, **options: Any) -> None:
+            self.configure(stack, exists=True)
+            made.destroy(continue_on_error=True, show_secrets=False, parallel=self.clusters_at_once, **options)
+
+        return self._work(stack, tally, "destroy", take_down)
 
     def remove(self, stack: str) -> None:
         """Remove a stack that holds nothing.
@@ -489,6 +508,8 @@ class Runner:
     ) -> tuple[State, tuple[Trouble, ...]]:
         try:
             work(_LeanStack(stack.name, self.workspace))
+        except Failure as failure:
+            return "cancelled" if self.engines.interrupted else "failed", (Trouble("", str(failure)),)
         except ConcurrentUpdateError as error:
             said = str(error)
             owners = locks.owners(said)
@@ -535,12 +556,6 @@ def interrupting(engines: Engines, tell: Callable[[str], None]) -> Callable[[], 
             signal.signal(number, handler)
 
     return restore
-
-
-def _gateway_id(inputs: Mapping[str, Any], stack: FleetStack) -> str:
-    subscription = stack.config.get("azure-native:subscriptionId") or os.environ.get("ARM_SUBSCRIPTION_ID", "")
-    group, name = inputs["resourceGroupName"], inputs["gatewayName"]
-    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.HybridCompute/gateways/{name}"
 
 
 def _failed(what: str, error: CommandError) -> Failure:

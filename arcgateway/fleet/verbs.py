@@ -338,6 +338,7 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
             release_dead_locks=options.release_dead_locks,
             secrets_provider=options.secrets_provider,
             tell=board.tell,
+            found=_found,
         )
         rollout = Rollout(
             runner,
@@ -404,10 +405,11 @@ class _Azure:
 
         return gate.connectivity(_arm(), gate.clusters(stacks, os.environ.get("ARM_SUBSCRIPTION_ID", "")))
 
-    def found(self, resource_id: str) -> bool:
-        from arcgateway.arm import GATEWAYS
 
-        return _arm().get(resource_id, GATEWAYS) is not None
+def _found(resource_id: str) -> bool:
+    from arcgateway.arm import GATEWAYS, GROUPS
+
+    return _arm().get(resource_id, GATEWAYS if "/providers/" in resource_id else GROUPS) is not None
 
 
 def _arm() -> Arm:
