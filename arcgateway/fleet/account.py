@@ -72,6 +72,12 @@ def show(verb: str, outcomes: Sequence[Outcome], stopped: str, seconds: float) -
         f"\n{len(outcomes)} stacks: {', '.join(f'{count} {state}' for state, count in states.items())}; resources: "
         f"{', '.join(f'{count} {operation}' for operation, count in summed.items()) or 'none'}; {seconds:.0f} s"
     )
+    advice = Counter(
+        violation.policy for one in outcomes for violation in one.tally.violations if violation.level != "mandatory"
+    )
+    if advice:
+        told = ", ".join(f"{count} x {policy}" for policy, count in sorted(advice.items()))
+        click.echo(f"the policy pack advises: {told} (--json has the texts)")
     for cause, names in causes(outcomes):
         click.echo(f"\n{len(names)} x {cause}\n    {_few(names)}")
     logs = [str(one.log) for one in outcomes if one.log and not one.well]

@@ -125,6 +125,7 @@ def connected(
     look: Callable[[], Mapping[str, str]],
     share: float,
     within: float,
+    changed: bool,
     ended: Callable[[], bool],
     tell: Callable[[str], None],
 ) -> None:
@@ -134,6 +135,7 @@ def connected(
         look: what Azure says of each.
         share: 0 to 1.
         within: seconds to wait at most.
+        changed: whether the clusters were just updated; else only those that Azure calls connecting are waited for.
         ended: whether the run is being ended.
         tell: takes a line for each look that does not suffice.
 
@@ -148,7 +150,8 @@ def connected(
         if there >= share * len(seen) or ended():
             tell(words)
             return
-        if time.monotonic() + POLL > deadline:
+        hopeless = not changed and "Connecting" not in seen.values()
+        if hopeless or time.monotonic() + POLL > deadline:
             others = sorted(set(seen.values()) - {"Connected"})
             raise Failure(
                 f"{words} ({', '.join(others)}), and the ring asks for {share:.0%}",
@@ -164,8 +167,3 @@ def pause(seconds: float, ended: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not ended() and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(left, 0.2))
-
-
-def unreached(statuses: Mapping[str, str], names: Mapping[str, str]) -> Sequence[str]:
-    """The clusters that Azure does not show as connected, each with what it shows."""
-    return [f"{names[one]} ({status})" for one, status in sorted(statuses.items()) if status != "Connected"]

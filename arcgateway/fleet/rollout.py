@@ -206,7 +206,8 @@ class Rollout:
                 gate.connected(
                     lambda: self.world.connectivity(stage.stacks),
                     wanted.connected,
-                    self.connected_within if changed else 0.0,
+                    self.connected_within,
+                    changed,
                     lambda: self.runner.engines.interrupted,
                     lambda line: self.board.tell(f"{stage.name}: {line}"),
                 )
