@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CLUSTERS = "2025-08-01-preview"
 SETTINGS = "2025-02-19-preview"
 GATEWAYS = "2024-07-31-preview"
+GROUPS = "2024-03-01"
 
 #: Azure's code for a login of one tenant and a subscription of another.
 WRONG_TENANT = "InvalidAuthenticationTokenTenant"

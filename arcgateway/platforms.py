@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 
 class Platform(Protocol):
@@ -21,14 +21,20 @@ class Platform(Protocol):
     def in_own_group(self) -> dict[str, int]:
         """Arguments for Popen that put the child at the head of a group, so that its children can be reached."""
 
-    def adopt(self, process: subprocess.Popen[bytes]) -> None:
+    def adopt(self, process: subprocess.Popen[Any]) -> None:
         """Take a child that was started in a group of its own into our care, and whatever it starts."""
 
-    def release(self, process: subprocess.Popen[bytes]) -> None:
+    def keeps(self) -> bool:
+        """Whether what is adopted ends with us by the system's own doing, however we end."""
+
+    def release(self, process: subprocess.Popen[Any]) -> None:
         """The child has ended."""
 
     def stop(self, process: subprocess.Popen[bytes], grace: float) -> None:
         """Ask a child and its group to stop, and kill after `grace` seconds what has not."""
+
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        """Do to a child at the head of a group what a terminal's Ctrl-C would, and to the child alone."""
 
     def exists(self, pid: int) -> bool:
         """Whether a process of this id is there, whoever owns it."""

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 _POLL_SECONDS = 0.5
 
@@ -25,10 +25,13 @@ class Posix:
     def in_own_group(self) -> dict[str, int]:
         return {"process_group": 0}
 
-    def adopt(self, process: subprocess.Popen[bytes]) -> None:
+    def adopt(self, process: subprocess.Popen[Any]) -> None:
         """Its group is known by its id."""
 
-    def release(self, process: subprocess.Popen[bytes]) -> None:
+    def keeps(self) -> bool:
+        return False
+
+    def release(self, process: subprocess.Popen[Any]) -> None:
         """Nothing is held."""
 
     def stop(self, process: subprocess.Popen[bytes], grace: float) -> None:
@@ -41,6 +44,9 @@ class Posix:
                 return
             time.sleep(0.05)
         _signal_group(process.pid, signal.SIGKILL)
+
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGINT)
 
     def exists(self, pid: int) -> bool:
         try:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PureWindowsPath
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from arcgateway.errors import Failure
 
@@ -88,14 +88,17 @@ class Windows:
     def in_own_group(self) -> dict[str, int]:
         return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200)}
 
-    def adopt(self, process: subprocess.Popen[bytes]) -> None:
+    def adopt(self, process: subprocess.Popen[Any]) -> None:
         job = self._kernel.new_job()
         if self._kernel.assign(job, int(getattr(process, "_handle", 0))):
             self._jobs[process.pid] = job
         else:
             self._kernel.close(job)  # it has ended already
 
-    def release(self, process: subprocess.Popen[bytes]) -> None:
+    def keeps(self) -> bool:
+        return True
+
+    def release(self, process: subprocess.Popen[Any]) -> None:
         if (job := self._jobs.pop(process.pid, None)) is not None:
             self._kernel.close(job)
 
@@ -110,6 +113,9 @@ class Windows:
         while self._kernel.size(job) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         self._kernel.terminate(job)
+
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
 
     def exists(self, pid: int) -> bool:
         handle = self._kernel.open(pid)

@@ -1,4 +1,4 @@
-"""`python -m bench components`, `azure`, `policy`, `audit`: what the project's parts cost."""
+"""`python -m bench components`, `azure`, `policy`, `audit`, `fleet`: what the project's parts cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, azure, policy
+from bench import audit, azure, fleet, policy
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
@@ -50,6 +50,29 @@ def of_azure(rounds: int, requests: int, cases: tuple[str, ...], as_json: bool) 
         click.echo(json.dumps({"rounds": rounds, "requests": requests, "targets": azure.TARGETS, **figures.plain()}))
     else:
         Console().print(_azure_table(figures))
+
+
+@main.command("fleet")
+@click.option("--clusters", type=click.IntRange(20), default=1000, show_default=True)
+@click.option("--per-stack", type=click.IntRange(2), default=50, show_default=True)
+@click.option("--parallel", type=click.IntRange(1), default=2, show_default=True, help="Stacks side by side.")
+@click.option("--latency", type=float, help="Measure how well the time is used, with so many seconds for each.")
+@click.option("--at-once", type=click.IntRange(1), default=40, show_default=True, help="Of these, with a latency.")
+@_json
+def of_fleet(clusters: int, per_stack: int, parallel: int, latency: float | None, at_once: int, as_json: bool) -> None:
+    """What a fleet costs beside one stack of the same size."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        if latency:
+            found = fleet.efficiency(Path(folder), clusters, clusters // per_stack, at_once, latency, _say)
+        else:
+            found = fleet.measure(Path(folder), clusters, per_stack, parallel, _say)
+    if as_json:
+        click.echo(json.dumps({"targets": fleet.TARGETS, **found}))
+        return
+    table = Table(*("", *next(iter(found.values()))), box=None)
+    for name, figures in found.items():
+        table.add_row(name, *(f"{value:g}" for value in figures.values()))
+    Console().print(table)
 
 
 @main.command("policy")

@@ -14,6 +14,7 @@ import trustme
 import yaml
 from mock_engine import GATEWAY_ID, deploy
 
+from arcgateway import stack_settings
 from components import ArcGateway, arguments, settings, stack_schema
 from components.cluster import ConnectedClusterArgs, GatewayAssociationArgs
 from sandbox.home import PROJECT
@@ -186,7 +187,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("clusters.east.onboardingTimeout", "long", "has to be a whole number"),
         ("clusters.east.azureHybridBenefit", "Maybe", "has to be 'True', 'False' or 'NotApplicable'"),
         ("clusters.east.onUnreachable", "wait", "has to be 'fail', 'forget' or 'azure-only'"),
-        ("clusters.east.subscriptionId", "mine", "should match pattern"),
+        ("clusters.east.subscriptionId", "mine", "has to match pattern"),
         ("clusters.west.existing", "perhaps", "has to be True"),
         ("proxies.corporate.skipRange", "10.0.0.0/8", "has to be a list"),
         ("proxies.corporate.skipRange", ["10.96.0.0/99"], "'10.96.0.0/99' in the skip range is no address range"),
@@ -315,7 +316,7 @@ def test_contradictions_are_told_beside_other_mistakes() -> None:
 def test_every_setting_of_a_cluster_reaches_its_component(cluster: str) -> None:
     """By its name; the others are turned into arguments one by one."""
     component = ConnectedClusterArgs if cluster == "OnboardedCluster" else GatewayAssociationArgs
-    fields = set(getattr(settings, cluster).model_fields)
+    fields = set(getattr(stack_settings, cluster).model_fields)
     assert fields - set(component.__annotations__) <= {"existing", "name", "resource_group", "proxy", "gateway"}
 
 
@@ -351,7 +352,7 @@ def test_the_schema_of_a_stacks_file_is_current() -> None:
 def test_the_schema_describes_every_setting() -> None:
     made = stack_schema.schema()
     keys = made["properties"]["config"]["properties"]
-    assert set(keys) == {f"arc-gateway:{key}" for key in settings.KEYS}
+    assert set(keys) == {f"arc-gateway:{key}" for key in stack_settings.KEYS}
     for definition in made["$defs"].values():
         for name, field in definition["properties"].items():
             assert field["description"].endswith("."), name
