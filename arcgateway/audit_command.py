@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from arcgateway import endpoints
 from arcgateway.errors import Failure
 from arcgateway.options import EDITION, JSON, SCENARIO, VAULT
 from arcgateway.tables import print_table
+from arcgateway.times import seconds
 
 if TYPE_CHECKING:
     from rich.console import ConsoleDimensions
@@ -42,14 +42,12 @@ _REFRESH, _PROGRESS = 0.5, 10.0
 #: Clusters that are asked for their region at once.
 _SIDE_BY_SIDE = 8
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
 
 def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     """Seconds."""
     if value is None:
         return None
-    found = _seconds(value)
+    found = seconds(value)
     if found is None:
         raise click.BadParameter(f"{value!r} is no duration: give one like 90s, 10m, 2h or 3d")
     return found
@@ -61,18 +59,11 @@ def _time(_: click.Context, __: click.Parameter, value: str | None) -> float | N
 
     if value is None:
         return None
-    ago = _seconds(value)
+    ago = seconds(value)
     found = time.time() - ago if ago is not None else moment(value) if value[4:5] == "-" else None
     if found is None:
         raise click.BadParameter(f"{value!r} is no time: give one like 2026-11-24T10:00:00Z, or 2h for two hours ago")
     return found
-
-
-def _seconds(text: str) -> float | None:
-    parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
-    if parts is None or not any(parts.groups()):
-        return None
-    return sum(int(number or 0) * _UNITS[unit] for number, unit in zip(parts.groups(), "dhms", strict=True))
 
 
 def command() -> click.Command:

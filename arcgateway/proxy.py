@@ -148,6 +148,23 @@ class ProxyUrl:
         return f"ProxyUrl({self.redacted()!r})"
 
 
+def proxy_url(url: str, username: str | None = None, password: str | None = None) -> ProxyUrl:
+    """A proxy, asked as a user where one is given.
+
+    Raises:
+        ValueError: the URL is not one of a proxy, a password has no user, or the URL holds credentials besides; the
+            message quotes none of them.
+    """
+    proxy = ProxyUrl.parse(url)
+    if username is None and password is None:
+        return proxy
+    if not username:
+        raise ValueError("the password has no user: give the username too")
+    if proxy.username is not None:
+        raise ValueError("the proxy URL holds credentials, and username is given besides: remove one of the two")
+    return replace(proxy, username=username, password=password)
+
+
 @dataclass(frozen=True)
 class ProxySettings:
     """How traffic leaves: through which proxies, and what goes round them.

@@ -115,6 +115,18 @@ def certificates(pem: str) -> list[bytes]:
     return found
 
 
+def pem(value: str) -> str:
+    """A PEM text as it is, or the one in a file.
+
+    Raises:
+        ValueError: there are no certificates in it, or there is no such file.
+    """
+    if "-----BEGIN" in value:
+        certificates(value)
+        return value
+    return read_certificate_file(Path(value))
+
+
 def read_certificate_file(path: Path) -> str:
     """A PEM file's text. What is no ASCII can only stand between the certificates, and is not kept.
 

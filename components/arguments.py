@@ -7,21 +7,21 @@ import pulumi
 from pydantic import BaseModel
 
 from arcgateway.ids import GatewayId
-
-from .allowlist import EndpointAllowlistArgs
-from .cluster import ConnectedCluster, ConnectedClusterArgs, GatewayAssociation, GatewayAssociationArgs, subscription_of
-from .component import derived
-from .gateway import ArcGateway, ArcGatewayArgs
-from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs
-from .settings import (
+from arcgateway.stack_settings import (
     NAMESPACE,
     ExistingClusterById,
     ExistingGateway,
     GatewayOfStack,
     OwnGateway,
     Settings,
-    SettingsError,
 )
+
+from .allowlist import EndpointAllowlistArgs
+from .cluster import ConnectedCluster, ConnectedClusterArgs, GatewayAssociation, GatewayAssociationArgs, subscription_of
+from .component import derived
+from .gateway import ArcGateway, ArcGatewayArgs
+from .proxy import DEFAULT_REGION, ProxySettings, ProxySettingsArgs
+from .settings import SettingsError
 
 
 def gateway_name(settings: Settings) -> str:

@@ -1,22 +1,18 @@
 """The enterprise proxy between clusters and the gateway, and the probe of it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 
 from arcgateway import proxy as rules
-from arcgateway.trust import certificates, read_certificate_file
+from arcgateway.trust import pem
 
 from .component import ArgumentError, Component, derived
 from .driver import Report, Verbs, drive
 
 #: Whose endpoints are looked at where nothing says in which region the clusters are.
 DEFAULT_REGION = "eastus"
-
-_PEM_MARK = "-----BEGIN"
 
 
 class ProxySettingsArgs(TypedDict):
@@ -103,7 +99,7 @@ class ProxySettings(Component):
         if given.get(argument) is None:
             raise ArgumentError(self, "https_url", "is missing: give the proxy's URL as https_url or http_url")
         parts = given[argument], given.get("username"), given.get("password")
-        parsed = self.checked(argument, parts, lambda known: proxy_url(*known))
+        parsed = self.checked(argument, parts, lambda known: rules.proxy_url(*known))
         return parsed.apply(lambda proxy: with_credentials_secret(proxy.url))
 
 
@@ -127,35 +123,6 @@ def with_credentials_secret(url: Any) -> Any:
 
 def _secret_with_credentials(url: Optional[str]) -> Any:
     return pulumi.Output.secret(url) if "@" in (url or "") else url
-
-
-def proxy_url(url: str, username: Optional[str] = None, password: Optional[str] = None) -> rules.ProxyUrl:
-    """A proxy, asked as a user where one is given.
-
-    Raises:
-        ValueError: the URL is not one of a proxy, a password has no user, or the URL holds credentials besides; the
-            message quotes none of them.
-    """
-    proxy = rules.ProxyUrl.parse(url)
-    if username is None and password is None:
-        return proxy
-    if not username:
-        raise ValueError("the password has no user: give the username too")
-    if proxy.username is not None:
-        raise ValueError("the proxy URL holds credentials, and username is given besides: remove one of the two")
-    return replace(proxy, username=username, password=password)
-
-
-def pem(value: str) -> str:
-    """A PEM text as it is, or the one in a file.
-
-    Raises:
-        ValueError: there are no certificates in it, or there is no such file.
-    """
-    if _PEM_MARK in value:
-        certificates(value)
-        return value
-    return read_certificate_file(Path(value))
 
 
 def joined(values: Optional[pulumi.Input[Any]]) -> Optional[pulumi.Input[str]]:

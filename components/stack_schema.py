@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import settings
+from arcgateway import stack_settings as settings
+
 from .allowlist import EndpointAllowlistArgs
 from .cluster import ConnectedClusterArgs, GatewayAssociationArgs
 from .gateway import ArcGatewayArgs

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from arcgateway.errors import Failure
 
@@ -35,8 +36,8 @@ class FleetError(Failure):
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
         self.path = path
-        self.problems = tuple(problems)
-        lines = "".join(f"\n  {path}:{one.line}: {one.key}{': ' if one.key else ''}{one.text}" for one in problems)
+        self.problems = tuple(sorted(problems, key=lambda one: one.line))
+        lines = "".join(f"\n  {path}:{one.line}: {one.key}{': ' if one.key else ''}{one.text}" for one in self.problems)
         count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
         super().__init__(f"{path} has {count}, and nothing was started", f"mend the file{lines}")
 
@@ -65,19 +66,83 @@ class Ring:
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """A gateway that clusters of the fleet use.
+
+    Attributes:
+        key: its name in the file.
+        config: what a stack's setting `gateway` says: of the stack that owns it, or of those that use it.
+        own: whether it is the fleet's, so that it has a stack of its own.
+        subscription: its subscription; empty where it is another stack's.
+        region: where the fleet's own is made; empty otherwise.
+    """
+
+    key: str
+    config: Mapping[str, Any]
+    own: bool
+    subscription: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster and its place in the fleet, which its own entry in the file decides, and no other cluster's.
+
+    Attributes:
+        key: its name in the file and in the stack's settings.
+        ring: its ring.
+        region: its Azure region.
+        number: which of the stacks of its ring and region it is in, from 1.
+        gateway: key of the gateway that its stack has.
+        config: its settings in the stack, secrets left out.
+        secrets: for each path of keys below its settings, the environment variable that holds the value.
+    """
+
+    key: str
+    ring: str
+    region: str
+    number: int
+    gateway: str
+    config: Mapping[str, Any]
+    secrets: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+    @property
+    def proxy(self) -> str | None:
+        """Key of its proxy, if it has one."""
+        return self.config.get("proxy")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An enterprise proxy: its settings without its secrets, and the variables that hold those by their keys."""
+
+    config: Mapping[str, Any]
+    secrets: Mapping[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
 class Fleet:
     """A fleet's file that is right.
 
     Attributes:
         name: the fleet's name, with which the names of its stacks begin.
         organization, project: where its stacks are in the backend.
+        clusters_per_stack: how many clusters a stack takes.
         rings: in their order.
+        gateways, proxies, clusters: by their keys, in the file's order.
+        settings: what every stack is configured with besides (`allowlist`, `preflight`, `drift`), where the file says
+            something of it.
     """
 
     name: str
     organization: str
     project: str
+    clusters_per_stack: int
     rings: tuple[Ring, ...]
+    gateways: Mapping[str, Gateway]
+    proxies: Mapping[str, Proxy]
+    clusters: Mapping[str, Cluster]
+    settings: Mapping[str, Any]
 
     @classmethod
     def load(cls, path: Path, env: Mapping[str, str] | None = os.environ) -> Fleet:
@@ -92,4 +157,27 @@ class Fleet:
         Raises:
             FleetError: everything that is wrong, with line numbers.
         """
-        raise NotImplementedError
+        from arcgateway.fleet.checks import checked
+        from arcgateway.fleet.positions import Document, YamlProblem
+
+        try:
+            document = Document(text(path))
+        except YamlProblem as problem:
+            raise FleetError(path, [Problem(problem.line, "", f"is no YAML: {problem}")]) from None
+        found, problems = checked(document, path.parent, env)
+        if found is None or problems:
+            raise FleetError(path, problems)
+        return found
+
+
+def text(path: Path) -> str:
+    """A file's text, without a byte order mark.
+
+    Raises:
+        Failure: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise Failure(f"{path} cannot be read ({reason})", "name the fleet's file, in UTF-8") from None

@@ -14,6 +14,7 @@ import trustme
 import yaml
 from mock_engine import GATEWAY_ID, deploy
 
+from arcgateway import stack_settings
 from components import ArcGateway, arguments, settings, stack_schema
 from components.cluster import ConnectedClusterArgs, GatewayAssociationArgs
 from sandbox.home import PROJECT
@@ -315,7 +316,7 @@ def test_contradictions_are_told_beside_other_mistakes() -> None:
 def test_every_setting_of_a_cluster_reaches_its_component(cluster: str) -> None:
     """By its name; the others are turned into arguments one by one."""
     component = ConnectedClusterArgs if cluster == "OnboardedCluster" else GatewayAssociationArgs
-    fields = set(getattr(settings, cluster).model_fields)
+    fields = set(getattr(stack_settings, cluster).model_fields)
     assert fields - set(component.__annotations__) <= {"existing", "name", "resource_group", "proxy", "gateway"}
 
 
@@ -351,7 +352,7 @@ def test_the_schema_of_a_stacks_file_is_current() -> None:
 def test_the_schema_describes_every_setting() -> None:
     made = stack_schema.schema()
     keys = made["properties"]["config"]["properties"]
-    assert set(keys) == {f"arc-gateway:{key}" for key in settings.KEYS}
+    assert set(keys) == {f"arc-gateway:{key}" for key in stack_settings.KEYS}
     for definition in made["$defs"].values():
         for name, field in definition["properties"].items():
             assert field["description"].endswith("."), name
