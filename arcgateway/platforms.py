@@ -30,6 +30,9 @@ class Platform(Protocol):
     def stop(self, process: subprocess.Popen[bytes], grace: float) -> None:
         """Ask a child and its group to stop, and kill after `grace` seconds what has not."""
 
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        """Do to a child at the head of a group what a terminal's Ctrl-C would, and to the child alone."""
+
     def exists(self, pid: int) -> bool:
         """Whether a process of this id is there, whoever owns it."""
 

@@ -42,6 +42,9 @@ class Posix:
             time.sleep(0.05)
         _signal_group(process.pid, signal.SIGKILL)
 
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGINT)
+
     def exists(self, pid: int) -> bool:
         try:
             os.kill(pid, 0)

@@ -111,6 +111,9 @@ class Windows:
             time.sleep(_POLL_SECONDS)
         self._kernel.terminate(job)
 
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
+
     def exists(self, pid: int) -> bool:
         handle = self._kernel.open(pid)
         if handle is None:

@@ -1,0 +1,554 @@
+"""Pulumi's Automation API, as a fleet uses it: each stack by an engine of its own, in a thread of ours.
+
+Its inline programs would share this process, which several at once do not bear (pulumi/pulumi#7782), and its use from a
+loop of asynchronous calls blocks (pulumi/pulumi#17776). So the program is local, and what runs side by side are
+processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from pulumi.automation import (
+    CommandError,
+    CommandResult,
+    ConcurrentUpdateError,
+    LocalWorkspace,
+    OnOutput,
+    PulumiCommand,
+    Stack,
+    StackSummary,
+)
+from pulumi.automation._stack import StackInitMode
+from pulumi.automation.errors import InvalidVersionError, create_command_error
+
+from arcgateway.errors import Failure
+from arcgateway.fleet import keeper, locks
+from arcgateway.fleet.partition import FleetStack
+from arcgateway.fleet.tally import Tally, Trouble
+from arcgateway.fleet.workshop import NAMESPACE, Workshop, encryption_of
+from arcgateway.platforms import HERE
+
+State = Literal["unchanged", "changed", "failed", "refused", "locked", "cancelled", "waiting", "skipped"]
+
+#: What a stack's file and flags say, and the environment must not say otherwise.
+_NOT_PASSED_ON = ("PULUMI_OPTION_CONFIG_FILE", "PULUMI_OPTION_STACK", "PULUMI_STACK")
+
+_STACK_TYPE = "pulumi:pulumi:Stack"
+_GATEWAY = "azure-native:hybridcompute:Gateway"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one piece of work on a stack ended.
+
+    Attributes:
+        stack: which.
+        state: `unchanged` and `changed` (in a plan: would be changed) are well; `refused` by the policy pack; `locked`
+            by another run; `waiting` for a gateway that is not there yet; `skipped` as the run had been stopped.
+        tally: what the engine said.
+        troubles: what failed.
+        seconds: how long it took.
+        log: where all that the engine said is; None where it did not run.
+    """
+
+    stack: FleetStack
+    state: State
+    tally: Tally
+    troubles: tuple[Trouble, ...] = ()
+    seconds: float = 0.0
+    log: Path | None = None
+
+    @property
+    def well(self) -> bool:
+        """Whether it came to a good end."""
+        return self.state in ("unchanged", "changed")
+
+    @classmethod
+    def without_engine(cls, stack: FleetStack, state: State, why: str) -> Outcome:
+        """That of a stack on which nothing was done."""
+        return cls(stack, state, Tally(stack.clusters), (Trouble("", why),))
+
+
+class Engines(PulumiCommand):
+    """Runs `pulumi`, each in a process group of its own, so that a terminal's Ctrl-C reaches this process alone.
+
+    Raises:
+        Failure: there is no `pulumi`, or one that is too old.
+    """
+
+    def __init__(self) -> None:
+        try:
+            super().__init__()
+        except FileNotFoundError:
+            raise Failure(
+                "pulumi is not on PATH", "install it: https://www.pulumi.com/docs/iac/download-install/"
+            ) from None
+        except InvalidVersionError as error:
+            raise Failure(str(error), "install a newer pulumi") from None
+        self._lock = threading.RLock()  # a signal's handler may come while this thread has it
+        self._running: set[subprocess.Popen[str]] = set()
+        self._interrupted = 0
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-S", "-E", "-I", keeper.__file__],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run is being ended before its time."""
+        return self._interrupted > 0
+
+    def interrupt(self) -> None:
+        """Have every engine cancel: it stops its commands and writes its state. The second time they are killed."""
+        with self._lock:
+            self._interrupted += 1
+            for process in self._running:
+                if self._interrupted == 1:
+                    HERE.interrupt(process)
+                else:
+                    process.kill()
+
+    def close(self) -> None:
+        """All engines have ended."""
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.close()
+        self._keeper.wait()
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnOutput | None = None,
+        on_error: OnOutput | None = None,
+        given: str | None = None,
+    ) -> CommandResult:
+        """Run `pulumi` with these words.
+
+        Args:
+            args, cwd, additional_env, on_output, on_error: as the Automation API has them.
+            given: for its standard input.
+
+        Raises:
+            CommandError: it failed.
+        """
+        env = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+        process = subprocess.Popen(
+            [self.command, "--non-interactive", *args],
+            cwd=cwd,
+            env={**env, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            **HERE.in_own_group(),
+        )  # type: ignore[call-overload]
+        self._began(process)
+        try:
+            if given is not None:
+                process.stdin.write(given)
+                process.stdin.close()
+            said: dict[str, list[str]] = {"out": [], "err": []}
+            readers = [
+                threading.Thread(target=_read, args=(stream, said[name], tell), daemon=True)
+                for name, stream, tell in (("out", process.stdout, on_output), ("err", process.stderr, on_error))
+            ]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            code = process.wait()
+        finally:
+            self._ended(process)
+        result = CommandResult("\n".join(said["out"]), "\n".join(said["err"]), code)
+        if code != 0:
+            raise create_command_error(result)
+        return result
+
+    def _began(self, process: subprocess.Popen[str]) -> None:
+        with self._lock:
+            self._running.add(process)
+            self._tell_keeper(f"+{process.pid}")
+            if self._interrupted:
+                HERE.interrupt(process)
+
+    def _ended(self, process: subprocess.Popen[str]) -> None:
+        with self._lock:
+            self._running.discard(process)
+            self._tell_keeper(f"-{process.pid}")
+
+    def _tell_keeper(self, line: str) -> None:
+        assert self._keeper.stdin is not None
+        print(line, file=self._keeper.stdin, flush=True)
+
+
+def _read(stream: TextIO, kept: list[str], tell: OnOutput | None) -> None:
+    for line in stream:
+        kept.append(line.rstrip())
+        if tell:
+            tell(kept[-1])
+    stream.close()
+
+
+class _LeanStack(Stack):
+    """A stack of which nobody asks for outputs and history after an update: three processes less for each."""
+
+    def outputs(self) -> Any:
+        return {}
+
+    def info(self, show_secrets: bool = True) -> Any:
+        return ()
+
+    def __init__(self, name: str, workspace: LocalWorkspace) -> None:
+        # The base class would select it, by a process: every command names its stack here.
+        self.name = name
+        self.workspace = workspace
+        self._mode = StackInitMode.SELECT
+
+
+@dataclass
+class Runner:
+    """Works on the stacks of one fleet.
+
+    Attributes:
+        workshop: where.
+        engines: by what.
+        fleet: the fleet's name.
+        pack: the policy pack; None without one, which was asked for.
+        clusters_at_once: operations side by side within a stack; None for the engine's default.
+        release_dead_locks: whether a lock whose owner is gone is released.
+        secrets_provider: what encrypts the secrets of a stack that is made; None for the backend's own.
+        tell: takes lines that a person should read.
+        env: additional environment of the engines.
+    """
+
+    workshop: Workshop
+    engines: Engines
+    fleet: str
+    pack: Path | None
+    clusters_at_once: int | None = None
+    release_dead_locks: bool = False
+    secrets_provider: str | None = None
+    tell: Callable[[str], None] = lambda _line: None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.workspace = LocalWorkspace(
+            work_dir=str(self.workshop.folder), pulumi_command=self.engines, env_vars=dict(self.env)
+        )
+
+    def existing(self) -> dict[str, StackSummary]:
+        """The project's stacks that are there.
+
+        Raises:
+            Failure: the backend does not say.
+        """
+        try:
+            return {summary.name.rpartition("/")[2]: summary for summary in self.workspace.list_stacks()}
+        except CommandError as error:
+            raise _failed("the stacks cannot be listed", error) from None
+
+    def make(self, stack: str) -> None:
+        """Make an empty stack.
+
+        Raises:
+            Failure: the backend refuses.
+        """
+        provider = ["--secrets-provider", self.secrets_provider] if self.secrets_provider else []
+        config = ["--config-file", str(self.workshop.file(stack))]
+        try:
+            self._pulumi("stack", "init", stack, "--no-select", *provider, *config)
+        except CommandError as error:
+            raise _failed(f"the stack {stack} cannot be made", error) from None
+
+    def configure(self, stack: FleetStack, *, exists: bool) -> None:
+        """Write the configuration of a stack; its secrets go in encrypted, and never through arguments or files.
+
+        Raises:
+            Failure: a secret's variable is not set, or the engine refuses.
+        """
+        encryption = self.workshop.encryption(stack.name)
+        if encryption is None and exists:
+            # A machine that has not worked on it before: the state knows.
+            encryption = encryption_of(self.export(stack.name))
+        if encryption is None and self.secrets_provider:
+            encryption = {"secretsprovider": self.secrets_provider}
+        file = self.workshop.configure(stack, encryption or {})
+        if not exists:
+            self.make(stack.name)
+        for path, variable in stack.secrets.items():
+            value = os.environ.get(variable)
+            if not value:
+                raise Failure(f"{path} of {stack.name} comes from {variable}, which is not set", "set it and run again")
+            key = path if ":" in path else f"{NAMESPACE}:{path}"
+            where = ("--config-file", str(file), "--stack", stack.name)
+            try:
+                self._pulumi("config", "set", "--secret", "--path", key, *where, given=value)
+            except CommandError as error:
+                raise _failed(f"{path} of {stack.name} cannot be encrypted", error) from None
+
+    def export(self, stack: str) -> Mapping[str, Any]:
+        """The deployment in a stack's state.
+
+        Raises:
+            Failure: there is none, or it cannot be read.
+        """
+        try:
+            said = self._pulumi("stack", "export", "--stack", stack).stdout
+            return dict(json.loads(said).get("deployment") or {})
+        except CommandError as error:
+            raise _failed(f"the state of {stack} cannot be read", error) from None
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The outputs of a stack, as far as they are no secrets.
+
+        Raises:
+            Failure: they cannot be read.
+        """
+        try:
+            return dict(json.loads(self._pulumi("stack", "output", "--json", "--stack", stack).stdout or "{}"))
+        except CommandError as error:
+            raise _failed(f"the outputs of {stack} cannot be read", error) from None
+
+    def settle(self, stack: FleetStack, found: Callable[[str], bool]) -> None:
+        """Clear up creates whose end a crashed run did not see, so that the next update can go on.
+
+        A command's create finds by itself what is there; Azure refuses a gateway that is there already, so such a one
+        is taken into the state.
+
+        Args:
+            stack: one that is there.
+            found: whether Azure has a resource of an id.
+
+        Raises:
+            Failure: the state cannot be read or written.
+        """
+        pending = [
+            one["resource"]
+            for one in self.export(stack.name).get("pending_operations") or ()
+            if one["type"] == "creating"
+        ]
+        if not pending:
+            return
+        taken = []
+        for resource in pending:
+            if resource["type"] == _GATEWAY and found(gateway := _gateway_id(resource["inputs"], stack)):
+                taken += [resource["urn"], gateway]
+        words = ("refresh", "--yes", "--skip-preview", "--stack", stack.name, *self._config(stack))
+        try:
+            if taken:
+                self._pulumi(*words, *(word for text in taken for word in ("--import-pending-creates", text)))
+            self._pulumi(*words, "--clear-pending-creates")
+        except CommandError as error:
+            raise _failed(f"what an interrupted run left in {stack.name} cannot be cleared up", error) from None
+        self.tell(
+            f"{stack.name}: an earlier run was interrupted in {len(pending)} creates"
+            + (f"; {len(taken) // 2} gateway was there and is taken into the state" if taken else "")
+        )
+
+    def preview(self, stack: FleetStack, tally: Tally, *, refresh: bool = False) -> Outcome:
+        """What an update would change, held against the policy pack."""
+        return self._work(
+            stack,
+            tally,
+            "preview",
+            lambda made, **options: made.preview(policy_packs=self._packs, refresh=refresh or None, **options),
+        )
+
+    def imagine(self, stack: FleetStack, tally: Tally) -> Outcome:
+        """The preview of a stack that is not there yet, without making it: in a backend of its own, soon gone."""
+        with tempfile.TemporaryDirectory(prefix="arcgateway-fleet-") as folder:
+            backend = Path(folder, "backend")
+            backend.mkdir()
+            env = {
+                **self.env,
+                "PULUMI_BACKEND_URL": backend.as_uri(),
+                "PULUMI_CONFIG_PASSPHRASE": secrets.token_hex(16),
+            }
+            project = str(self.workshop.project)
+            imagined = replace(
+                self,
+                workshop=Workshop(Path(folder, "work"), self.workshop.program, project, self.workshop.logs),
+                env=env,
+                secrets_provider=None,
+            )
+            for name in stack.needs:
+                imagined.copy_outputs(name, self.outputs(name))
+            config = dict(stack.config)
+            if "stack" in (gateway := dict(config.get("gateway") or {})):
+                gateway["stack"] = "/".join(["organization", *gateway["stack"].split("/")[1:]])
+                config["gateway"] = gateway
+            theirs = replace(stack, config=config)
+            imagined.configure(theirs, exists=False)
+            return replace(imagined.preview(theirs, tally), stack=stack)
+
+    def copy_outputs(self, stack: str, outputs: Mapping[str, Any]) -> None:
+        """Make a stack that holds nothing but outputs."""
+        self._pulumi("stack", "init", stack, "--no-select")
+        urn = f"urn:pulumi:{stack}::{self.workshop.project}::{_STACK_TYPE}::{self.workshop.project}-{stack}"
+        root = {"urn": urn, "custom": False, "type": _STACK_TYPE, "outputs": outputs}
+        state = {"version": 3, "deployment": {"manifest": {}, "resources": [root]}}
+        self._pulumi("stack", "import", "--stack", stack, given=json.dumps(state))
+
+    def up(self, stack: FleetStack, tally: Tally) -> Outcome:
+        """Update; a cluster that fails does not hold back the others."""
+        return self._work(
+            stack,
+            tally,
+            "up",
+            lambda made, **options: made.up(
+                policy_packs=self._packs,
+                continue_on_error=True,
+                show_secrets=False,
+                parallel=self.clusters_at_once,
+                **options,
+            ),
+        )
+
+    def refresh(self, stack: FleetStack, tally: Tally) -> Outcome:
+        """Bring the state in line with what providers can read."""
+        return self._work(stack, tally, "refresh", lambda made, **options: made.refresh(show_secrets=False, **options))
+
+    def destroy(self, stack: FleetStack, tally: Tally) -> Outcome:
+        """Disconnect and delete what the stack holds."""
+        return self._work(
+            stack,
+            tally,
+            "destroy",
+            lambda made, **options: made.destroy(
+                continue_on_error=True, show_secrets=False, parallel=self.clusters_at_once, **options
+            ),
+        )
+
+    def remove(self, stack: str) -> None:
+        """Remove a stack that holds nothing.
+
+        Raises:
+            Failure: it holds something, or the backend refuses.
+        """
+        try:
+            self._pulumi("stack", "rm", "--yes", "--stack", stack, "--preserve-config")
+        except CommandError as error:
+            raise _failed(f"the stack {stack} cannot be removed", error) from None
+
+    @property
+    def _packs(self) -> list[str] | None:
+        return [str(self.pack)] if self.pack else None
+
+    def _message(self, verb: str) -> str:
+        """What the stack's history says of a run."""
+        return f"arcgateway fleet {verb} of {self.fleet}" + ("" if self.pack else ", without the policy pack")
+
+    def _config(self, stack: FleetStack) -> tuple[str, str]:
+        return "--config-file", str(self.workshop.file(stack.name))
+
+    def _work(self, stack: FleetStack, tally: Tally, verb: str, work: Callable[..., Any]) -> Outcome:
+        if self.engines.interrupted:
+            return Outcome.without_engine(stack, "cancelled", "the run was interrupted before its turn")
+        path = self.workshop.log(stack.name, verb)
+        begun = time.monotonic()
+        with path.open("w") as log:
+            path.chmod(0o600)
+            lock = threading.Lock()
+
+            def keep(line: str) -> None:
+                with lock:
+                    print(line, file=log, flush=True)
+
+            options = {
+                "message": self._message(verb),
+                "color": "never",
+                "suppress_outputs": True,
+                "suppress_progress": True,
+                "config_file": str(self.workshop.file(stack.name)),
+                "on_event": tally.note,
+                "on_output": keep,
+                "on_error": keep,
+            }
+            state, troubles = self._tried(stack, tally, verb, lambda made: work(made, **options))
+        return Outcome(stack, state, tally, troubles, time.monotonic() - begun, path)
+
+    def _tried(
+        self, stack: FleetStack, tally: Tally, verb: str, work: Callable[[Stack], Any], *, again: bool = True
+    ) -> tuple[State, tuple[Trouble, ...]]:
+        try:
+            work(_LeanStack(stack.name, self.workspace))
+        except ConcurrentUpdateError as error:
+            said = str(error)
+            owners = locks.owners(said)
+            if again and self.release_dead_locks and owners and all(owner.gone for owner in owners):
+                self.tell(f"{stack.name}: the lock of {', '.join(map(str, owners))}, which crashed, is released")
+                self._pulumi("cancel", "--yes", "--stack", stack.name)
+                return self._tried(stack, tally, verb, work, again=False)
+            return "locked", (Trouble("", locks.explained(stack.name, said)),)
+        except (CommandError, RuntimeError) as error:
+            if self.engines.interrupted:
+                return "cancelled", (Trouble("", f"the {verb} was interrupted"),)
+            if tally.broken:
+                return "refused", tuple(
+                    Trouble(one.cluster, f"{one.policy}: {one.text}")
+                    for one in tally.violations
+                    if one.level == "mandatory"
+                )
+            return "failed", tally.troubles(_last_line(error))
+        return ("unchanged" if tally.unchanged else "changed"), ()
+
+    def _pulumi(self, *words: str, given: str | None = None) -> CommandResult:
+        return self.engines.run(list(words), str(self.workshop.folder), self.env, given=given)
+
+
+def interrupting(engines: Engines, tell: Callable[[str], None]) -> Callable[[], None]:
+    """Have Ctrl-C and a request to end (SIGTERM) cancel the engines, and a second one kill them.
+
+    Returns:
+        What brings back the handlers as they were.
+    """
+
+    def end(*_: object) -> None:
+        tell(
+            "interrupted: the engines stop and write their states; once more kills them, and leaves locks"
+            if not engines.interrupted
+            else "killed: the next run says which locks are left"
+        )
+        engines.interrupt()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return restore
+
+
+def _gateway_id(inputs: Mapping[str, Any], stack: FleetStack) -> str:
+    subscription = stack.config.get("azure-native:subscriptionId") or os.environ.get("ARM_SUBSCRIPTION_ID", "")
+    group, name = inputs["resourceGroupName"], inputs["gatewayName"]
+    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.HybridCompute/gateways/{name}"
+
+
+def _failed(what: str, error: CommandError) -> Failure:
+    return Failure(f"{what} ({_last_line(error)})", "see what pulumi says")
+
+
+def _last_line(error: BaseException) -> str:
+    """What pulumi said went wrong, without the Automation API's frame around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    errors = [line.partition("error:")[2].strip() for line in lines if "error:" in line]
+    return next(filter(None, errors), lines[-1] if lines else "pulumi said nothing")
