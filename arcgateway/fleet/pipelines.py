@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from string import Template
 from textwrap import indent
@@ -30,6 +30,9 @@ EXTENSION = "az extension add --name connectedk8s --upgrade --yes --only-show-er
 
 PREPARE = (f"python3 -m toolchain --only {' '.join(TOOLS)}", EXTENSION)
 
+#: The same where the runner's image has the rest.
+_ENVIRONMENT_ONLY = "python3 -m toolchain --only .venv"
+
 _PROGRAM = ".venv/bin/arcgateway"
 
 #: What pipelines do with a fleet's file, by name; `{file}`, `{ring}` and `{stack}` are filled in.
@@ -37,7 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "identity": f"{_PROGRAM} identity",
     "plan": f"{_PROGRAM} fleet plan {{file}}",
     "plan_stack": f"{_PROGRAM} fleet plan {{file}} --stack {{stack}}",
-    "up": f"{_PROGRAM} fleet up {{file}} --ring {{ring}} --yes",
+    "up": f"{_PROGRAM} fleet up {{file}} --ring {{ring}}",
     "drift": f"{_PROGRAM} fleet drift {{file}}",
 }
 
@@ -73,6 +76,8 @@ class Subject:
         repository: where the engine itself fetches the program: an https address of git, or OWNER/NAME on GitHub.
         connection: the service connection to Azure (Azure Pipelines).
         namespace: of its objects (the operator).
+        client_id, tenant_id, subscription_id: the application that is trusted to deploy, its tenant, and the
+            subscription of what says none (Deployments; elsewhere they are the pipeline's variables).
     """
 
     file: str
@@ -87,6 +92,9 @@ class Subject:
     repository: str = ""
     connection: str = "azure"
     namespace: str = "arc-fleet"
+    client_id: str = ""
+    tenant_id: str = ""
+    subscription_id: str = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -97,9 +105,24 @@ class Subject:
         """One of the commands, for a POSIX shell."""
         return COMMANDS[name].format(file=shlex.quote(self.file), **values)
 
+    def branch_of(self, ring: str) -> str:
+        """The branch that a ring follows on engines that know no order: the first ring and gateways the deployed one.
+
+        The branch of a later ring is moved on once the ring before has shown that it is well.
+        """
+        return self.branch if ring in ("", *self.rings[:1]) else f"fleet/{ring}"
+
     def full(self, stack: str) -> str:
         """A stack's full name, as backends and engines take it."""
         return f"{self.organization}/{self.project}/{stack}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a value has to look like: a regular expression, and what it means in words."""
+
+    pattern: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -110,11 +133,13 @@ class Engine:
         title: what people call it.
         make: makes its files, by path below the folder of the output.
         needs: attributes of the subject that may not be empty.
+        forms: what attributes have to look like.
     """
 
     title: str
     make: Callable[[Subject], Mapping[str, str]]
     needs: tuple[str, ...] = ()
+    forms: Mapping[str, Form] = field(default_factory=dict)
 
 
 def files(engine: str, subject: Subject) -> dict[str, str]:
@@ -131,10 +156,12 @@ def files(engine: str, subject: Subject) -> dict[str, str]:
         Failure: something is missing that this engine needs, or the fleet does not fit it.
     """
     kind = ENGINES[engine]
-    missing = [name for name in kind.needs if not getattr(subject, name)]
+    missing = [f"--{name.replace('_', '-')}" for name in kind.needs if not getattr(subject, name)]
     if missing:
-        options = " and ".join(f"--{name}" for name in missing)
-        raise Failure(f"{kind.title} needs {options}", "give it; docs/pipelines.md says what each engine takes")
+        raise Failure(f"{kind.title} needs {', '.join(missing)}", "docs/pipelines.md says what each engine takes")
+    for name, form in kind.forms.items():
+        if not re.fullmatch(form.pattern, getattr(subject, name)):
+            raise Failure(f"--{name} {getattr(subject, name)!r} is not what {kind.title} takes", f"give {form.words}")
     if not subject.stacks:
         raise Failure(f"the fleet {subject.name} has no stacks", "add a gateway and clusters to its file")
     made = dict(kind.make(subject))
@@ -158,7 +185,7 @@ def _header(subject: Subject, engine: str) -> str:
         (
             f"# The fleet {subject.name} on {ENGINES[engine].title}: docs/pipelines.md. Made by",
             f"#   arcgateway fleet pipeline {shlex.quote(subject.file)} --engine {engine} --output DIR",
-            "# Make it anew when the rings or stacks change; the test for that is the same command with --check.",
+            "# Make it anew when the rings or stacks change; with --check the same command tells whether they have.",
         )
     )
 
@@ -372,7 +399,7 @@ def _shared(subject: Subject) -> list[Any]:
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {**account, "annotations": {"azure.workload.identity/client-id": "$ARM_CLIENT_ID"}},
+            "metadata": account,
         },
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -401,7 +428,7 @@ def _stack_object(subject: Subject, stack: FleetStack, before: Sequence[str]) ->
         "serviceAccountName": "arc-fleet",
         "stack": subject.full(stack.name),
         "projectRepo": subject.repository,
-        "branch": subject.branch,
+        "branch": subject.branch_of(stack.ring),
         "shallow": True,
         "config": config,
         "envRefs": environment,
@@ -443,6 +470,16 @@ def _workspace(subject: Subject) -> Any:
         "podTemplate": {
             "metadata": {"labels": {"azure.workload.identity/use": "true"}},
             "spec": {
+                # After the operator's own, which fetch the program: its Python environment, which the pack runs in too.
+                "initContainers": [
+                    {
+                        "name": "prepare",
+                        "image": subject.image,
+                        "workingDir": "/share/workspace",
+                        "command": shlex.split(_ENVIRONMENT_ONLY),
+                        "volumeMounts": [{"name": "share", "mountPath": "/share"}],
+                    }
+                ],
                 "containers": [{"name": "pulumi", "volumeMounts": [kubeconfig]}],
                 "volumes": [
                     {
@@ -453,6 +490,10 @@ def _workspace(subject: Subject) -> Any:
             },
         },
     }
+
+
+#: Where a deployment puts the kubeconfig, whose text is a secret variable of its settings.
+_DEPLOYMENTS_KUBECONFIG = "/tmp/kubeconfig"  # noqa: S108 the container is this deployment's alone
 
 
 def _deployments(subject: Subject) -> Mapping[str, str]:
@@ -470,23 +511,31 @@ def _deployment(subject: Subject, stack: FleetStack) -> Any:
         f"printenv {variable} | pulumi config set --secret --path {shlex.quote(f'{NAMESPACE}:{path}')} --stack {name}"
         for path, variable in stack.secrets.items()
     ]
+    write = f"(umask 077 && printenv KUBECONFIG_TEXT > {_DEPLOYMENTS_KUBECONFIG})"
     preview = f"pulumi preview --policy-pack policy --non-interactive --stack {name}"
     variables: dict[str, Any] = {key: value for key, value in _ENVIRONMENT.items() if key != "ARM_USE_OIDC"}
     # Pulumi Deployments hands its own token over as one of Azure's: ARM_OIDC_TOKEN and its kin.
-    variables |= {"KUBECONFIG": "kubeconfig"}
+    variables |= {"KUBECONFIG": _DEPLOYMENTS_KUBECONFIG}
     return {
         "executorContext": {"executorImage": {"reference": subject.image}},
-        "sourceContext": {"git": {"branch": f"refs/heads/{subject.branch}"}},
+        "sourceContext": {"git": {"branch": f"refs/heads/{subject.branch_of(stack.ring)}"}},
         "gitHub": {
             "repository": subject.repository,
             "deployCommits": True,
             "previewPullRequests": True,
+            "pullRequestTemplate": False,
             "paths": [f"Pulumi.{stack.name}.yaml", "**/*.py", "policy/**", "requirements.lock"],
         },
         "operationContext": {
-            "preRunCommands": [PREPARE[0], *set_secrets, subject.command("identity"), preview],
+            "preRunCommands": [_ENVIRONMENT_ONLY, write, *set_secrets, subject.command("identity"), preview],
             "environmentVariables": variables,
-            "oidc": {"azure": {"clientId": "$ARM_CLIENT_ID", "tenantId": "$ARM_TENANT_ID"}},
+            "oidc": {
+                "azure": {
+                    "clientId": subject.client_id,
+                    "tenantId": subject.tenant_id,
+                    "subscriptionId": subject.subscription_id,
+                }
+            },
             "options": {"skipInstallDependencies": True, "skipIntermediateDeployments": True},
         },
     }
@@ -497,6 +546,16 @@ ENGINES: Mapping[str, Engine] = {
     "github": Engine("GitHub Actions", _github),
     "azure": Engine("Azure Pipelines", _azure),
     "gitlab": Engine("GitLab CI", _gitlab, ("image",)),
-    "operator": Engine("the Pulumi Kubernetes Operator", _operator, ("image", "repository")),
-    "deployments": Engine("Pulumi Deployments", _deployments, ("image", "repository")),
+    "operator": Engine(
+        "the Pulumi Kubernetes Operator",
+        _operator,
+        ("image", "repository"),
+        {"repository": Form(r"(https|ssh)://\S+", "an address of git, https://HOST/OWNER/NAME.git")},
+    ),
+    "deployments": Engine(
+        "Pulumi Deployments",
+        _deployments,
+        ("image", "repository", "client_id", "tenant_id", "subscription_id"),
+        {"repository": Form(r"[\w.-]+/[\w.-]+", "OWNER/NAME on GitHub")},
+    ),
 }
