@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from arcgateway import __version__, audit_command, endpoints, endpoints_command, in_cluster_options
+from arcgateway import (
+    __version__,
+    audit_command,
+    endpoints,
+    endpoints_command,
+    identity_command,
+    in_cluster_options,
+)
 from arcgateway.errors import Failure
 from arcgateway.fleet import command as fleet_command
 from arcgateway.options import EDITION, FAILED, GATEWAY, JSON, SCENARIO, VAULT, checked, tell
@@ -270,6 +277,7 @@ def import_command(
 
 _group.add_command(audit_command.command())
 _group.add_command(fleet_command.fleet)
+_group.add_command(identity_command.command(lambda: _az()))
 
 
 @_group.command(hidden=True)

@@ -179,9 +179,7 @@ def post(plans: Mapping[str, str], env: Environment) -> str:
         if found is None:
             _ask(service, session, "POST", address, params=query, json=service.created(made))
             return f"commented on change {change} of {service.title}"
-        _ask(
-            service, session, service.changes, service.where(address, found), params=query, json=service.changed(made)
-        )
+        _ask(service, session, service.changes, service.where(address, found), params=query, json=service.changed(made))
         return f"renewed the comment on change {change} of {service.title}"
 
 

@@ -94,14 +94,18 @@ def test_gitlab_by_its_schema() -> None:
 def test_azure_by_its_schema() -> None:
     """As Azure Pipelines does where Pulumi's extension is installed: its task is one of those that are known."""
     schema = copy.deepcopy(vendor("azure-pipelines"))
-    schema["definitions"]["task"]["properties"]["task"]["anyOf"].append({"enum": ["Pulumi@1"]})
+    task = schema["definitions"]["task"]
+    task["properties"]["task"]["anyOf"].append({"enum": ["Pulumi@1"]})
+    inputs = {"properties": dict.fromkeys(PULUMI_TASK, {}), "additionalProperties": False, "required": ["stack"]}
+    task["anyOf"].append({"properties": {"task": {"pattern": "^Pulumi@1$"}, "inputs": inputs}})
     pipeline = yaml.safe_load(example("azure")["azure-pipelines.yml"])
     assert errors(schema, pipeline) == []
     broken = copy.deepcopy(pipeline)
     broken["stages"][0]["jobs"][0]["steps"][-1]["condition"] = ["always()"]
     assert errors(schema, broken)
-    steps = [step for step in _dicts(pipeline) if step.get("task") == "Pulumi@1"]
-    assert steps and all(set(step["inputs"]) <= PULUMI_TASK for step in steps)
+    broken = copy.deepcopy(pipeline)
+    broken["stages"][0]["jobs"][0]["steps"][3]["inputs"]["version"] = "3"
+    assert errors(schema, broken)
 
 
 def test_deployments_by_their_schema() -> None:
@@ -242,8 +246,3 @@ def test_the_pinned_engine_is_that_of_the_tool_chain() -> None:
     from toolchain.table import PULUMI
 
     assert pipelines.PULUMI == PULUMI
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return ([value] if isinstance(value, dict) else []) + [found for one in inner for found in _dicts(one)]
