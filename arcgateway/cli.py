@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -277,7 +277,7 @@ def import_command(
 
 _group.add_command(audit_command.command())
 _group.add_command(fleet_command.fleet)
-_group.add_command(identity_command.command(lambda: _az()))
+_group.add_command(identity_command.command(lambda env: _az(env)))
 
 
 @_group.command(hidden=True)
@@ -315,13 +315,13 @@ def _arm() -> Arm:
     return Arm(ProxySettings(), os.environ, lambda audience: _az().access_token(audience))
 
 
-def _az() -> AzureCli:
+def _az(env: Mapping[str, str] = os.environ) -> AzureCli:
     from arcgateway.azure_cli import AzureCli
     from arcgateway.lifeline import Lifeline
     from arcgateway.proxy import ProxySettings
     from arcgateway.redaction import Redactor
 
-    return AzureCli(os.environ, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
+    return AzureCli(env, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
 
 
 def _cluster(context: str | None) -> Cluster:

@@ -100,6 +100,11 @@ def parties(env: Mapping[str, str], cli_token: Callable[[str], Mapping[str, Any]
     return [plugin, driver, az]
 
 
+def without_credential(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which `az` is what it is by itself: the driver would log it in with the credential."""
+    return {name: value for name, value in env.items() if name not in login.CREDENTIAL}
+
+
 def findings(found: Sequence[Party], env: Mapping[str, str], longest: float) -> list[Failure]:
     """What is wrong with who writes.
 

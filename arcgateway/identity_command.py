@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from arcgateway.azure_cli import AzureCli
 
 
-def command(az: Callable[[], AzureCli]) -> click.Command:
+def command(az: Callable[[Mapping[str, str]], AzureCli]) -> click.Command:
     """The command.
 
     Args:
-        az: gives the client for the login of `az`.
+        az: gives the client for an environment.
     """
 
     @click.command("identity")
@@ -45,7 +45,7 @@ def command(az: Callable[[], AzureCli]) -> click.Command:
 
         with who.kept_fresh(os.environ, tell) as env:
             # Where a file is kept fresh, nothing ends with a token that stood in the environment before.
-            found = who.parties(env, lambda audience: az().access_token(audience))
+            found = who.parties(env, lambda audience: az(who.without_credential(env)).access_token(audience))
             wrong = who.findings(found, env, hours * 3600)
             if as_json:
                 rows = [one.as_json() for one in found]

@@ -18,6 +18,16 @@ from arcgateway.errors import Failure
 if TYPE_CHECKING:
     from requests import Session
 
+#: What holds a credential in an environment; without all of these, a login is that of `az`.
+CREDENTIAL = frozenset(
+    (
+        *(f"{prefix}_{name}" for prefix in ("ARM", "AZURE") for name in ("CLIENT_ID", "TENANT_ID", "CLIENT_SECRET")),
+        "ARM_OIDC_TOKEN",
+        "ARM_OIDC_TOKEN_FILE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE",
+    )
+)
+
 #: Of the public cloud: the one login service that can tell which others there are.
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 

@@ -96,7 +96,7 @@ def test_azure_by_its_schema() -> None:
     schema = copy.deepcopy(vendor("azure-pipelines"))
     task = schema["definitions"]["task"]
     task["properties"]["task"]["anyOf"].append({"enum": ["Pulumi@1"]})
-    inputs = {"properties": dict.fromkeys(PULUMI_TASK, {}), "additionalProperties": False, "required": ["stack"]}
+    inputs = {"properties": {name: {} for name in PULUMI_TASK}, "additionalProperties": False, "required": ["stack"]}
     task["anyOf"].append({"properties": {"task": {"pattern": "^Pulumi@1$"}, "inputs": inputs}})
     pipeline = yaml.safe_load(example("azure")["azure-pipelines.yml"])
     assert errors(schema, pipeline) == []
