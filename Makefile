@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli squid-openssl azapi up down shell status test test-long bench bench-azure bench-policy bench-audit check format schema policy-docs policy-bundle clean
+.PHONY: help toolchain azure-cli squid-openssl azapi up down shell status test test-long bench fleet-demo bench-azure bench-policy bench-audit check format schema policy-docs policy-bundle clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -50,6 +50,9 @@ bench-policy: toolchain ## What a preview costs with the policy pack, with idle 
 bench-audit: ## What reading logs costs the audit, by their form, and that its memory does not grow with them
 	@$(VENV) -m bench audit
 
+fleet-demo: toolchain ## Onboard 200 clusters in three rings, with failures and a kill in the middle, and prove the outcome
+	@$(VENV) -m sandbox.fleet_demo
+
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
@@ -62,6 +65,7 @@ format: ## Mend what the formatter and linter can
 schema: ## Write anew the schemas that are checked in
 	@$(VENV) -m components.package > components/schema.json
 	@$(VENV) -m components.stack_schema
+	@$(VENV) -m components.fleet_schema
 
 policy-docs: ## Write docs/policies.md anew from the rules
 	@cd policy && ../$(VENV) -m arc_policies.documentation > ../docs/policies.md

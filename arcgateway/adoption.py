@@ -18,6 +18,7 @@ import yaml
 
 from arcgateway import arm, kubeconfig
 from arcgateway.errors import Failure
+from arcgateway.fleet.positions import last_line
 from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry, same
 from arcgateway.kube import Cluster
 from arcgateway.progress import Tell
@@ -359,7 +360,7 @@ def _place(node: yaml.Node | None, key: str, end: int) -> _Place:
         if name.value == key:
             keys = isinstance(value, yaml.MappingNode) and bool(value.value)
             indent = value.value[0][0].start_mark.column if keys else 0
-            return _Place(name.start_mark.line, _last_line(value) + 1, keys, indent)
+            return _Place(name.start_mark.line, last_line(value) + 1, keys, indent)
     return _Place(end, end, False, 0)
 
 
@@ -377,15 +378,6 @@ def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)
-
-
-def _last_line(node: yaml.Node) -> int:
-    """The last line of a node. Block collections and texts are said to end where the next thing begins."""
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _last_line(last[1] if isinstance(node, yaml.MappingNode) else last)
-    ends_before = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.end_mark.column == 0
-    return int(node.end_mark.line) - (1 if ends_before else 0)
 
 
 def _found_contexts(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from arcgateway import (
     audit_command,
     endpoints,
     endpoints_command,
+    files,
     identity_command,
     in_cluster_options,
 )
@@ -264,13 +264,13 @@ def import_command(
     if path is None:
         click.echo(adoption.merged("", made), nl=False)
     else:
-        before = _text(path) if path.exists() else ""
+        before = files.read(path) if path.exists() else ""
         after = adoption.merged(before, made)
         if after != before:
-            _replace(path, after)
+            files.replace(path, after)
         tell(f"{path.name} {'is changed' if after != before else 'says so already'}")
     if import_file:
-        _replace(import_file, made.import_file())
+        files.replace(import_file, made.import_file())
     for line in made.notes(stack, import_file):
         tell(line)
 
@@ -366,29 +366,7 @@ def _subscription(text: str) -> str:
 
 
 def _state_text(name: str) -> str:
-    return sys.stdin.read() if name == "-" else _text(Path(name))
-
-
-def _text(path: Path) -> str:
-    try:
-        # As bytes, so that a file's own line ends stay.
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise Failure(f"{path} cannot be read ({reason})", "name a file that can") from None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file aside and put it in place, so that no half of it is ever read."""
-    aside = path.with_name(f".{path.name}.aside")
-    try:
-        aside.write_bytes(text.encode())
-        if path.exists():
-            shutil.copymode(path, aside)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise Failure(f"{path} cannot be written ({error.strerror})", "choose another place") from None
+    return sys.stdin.read() if name == "-" else files.read(Path(name))
 
 
 def _show(report: Report) -> None:

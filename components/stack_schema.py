@@ -20,7 +20,7 @@ from .proxy import ProxySettingsArgs
 FILE = "stack.schema.json"
 
 #: Whose descriptions a model's fields take where they have none of their own: the argument's of the same name.
-_SAME_FIELDS: dict[str, Any] = {
+SAME_FIELDS: dict[str, Any] = {
     "Allowlist": EndpointAllowlistArgs,
     "OwnGateway": ArcGatewayArgs,
     "Proxy": ProxySettingsArgs,
@@ -36,7 +36,7 @@ def schema() -> dict[str, Any]:
     made = settings.Settings.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = made.pop("$defs")
     for name, definition in {**definitions, "Settings": made}.items():
-        _describe(definition, getattr(settings, name), _SAME_FIELDS.get(name))
+        describe(definition, getattr(settings, name), SAME_FIELDS.get(name))
     namespace = settings.NAMESPACE
     keys = {f"{namespace}:{key}": shown for key, shown in made["properties"].items()}
     return {
@@ -56,7 +56,8 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _describe(definition: dict[str, Any], model: Any, arguments: Any) -> None:
+def describe(definition: dict[str, Any], model: Any, arguments: Any) -> None:
+    """Complete a model's schema: descriptions of it and its fields, and no title and no null."""
     descriptions = (field_descriptions(arguments) if arguments else {}) | field_descriptions(model)
     definition["description"] = " ".join(model.__doc__.split())
     definition.pop("title", None)

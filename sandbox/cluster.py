@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sandbox.certificates import certificates, issue
 from sandbox.home import Home
 from sandbox.service import Service, answering, listening
-from sandbox.world import CLUSTERS, WEST
+from sandbox.world import CLUSTERS, EAST, VIRTUAL, WEST
 
 #: Each cluster's range of Service addresses. They differ, because the range belongs into a cluster's own skip list.
 SERVICE_RANGES = {cluster: f"10.{96 + number}.0.0/16" for number, cluster in enumerate(CLUSTERS)}
@@ -54,7 +54,12 @@ def access(home: Home, cluster: str, user: str = "admin") -> Access:
 
 def write_kubeconfig(home: Home) -> Path:
     """Write the kubeconfig for people, readable by its owner alone; the current context is WEST."""
-    return home.write(home.kubeconfig.name, _kubeconfig(home, tuple(SERVICE_RANGES), "admin", WEST))
+    from sandbox import virtual
+
+    # Virtual ones know the first real one's admin, whose answers they pass on.
+    shared = access(home, EAST)
+    others = {name: Access(virtual.server(home, name), shared.root, shared.token) for name in VIRTUAL}
+    return home.write(home.kubeconfig.name, _kubeconfig(home, tuple(SERVICE_RANGES), "admin", WEST, others))
 
 
 def services(home: Home) -> list[Service]:
@@ -250,9 +255,11 @@ def _tokens(home: Home, cluster: str) -> dict[str, str]:
     return dict(json.loads(stored.read_text()))
 
 
-def _kubeconfig(home: Home, clusters: tuple[str, ...], user: str, current: str) -> str:
+def _kubeconfig(
+    home: Home, clusters: tuple[str, ...], user: str, current: str, others: Mapping[str, Access] | None = None
+) -> str:
     """JSON, which every reader of YAML takes."""
-    ways = {cluster: access(home, cluster, user) for cluster in clusters}
+    ways = {**{cluster: access(home, cluster, user) for cluster in clusters}, **(others or {})}
     roots = base64.b64encode(certificates(home).root.read_bytes()).decode()
     return json.dumps(
         {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from sandbox import azure, cluster, gateway, node, proxies
+from sandbox import azure, cluster, gateway, node, proxies, virtual
 from sandbox.certificates import certificates
 from sandbox.home import Home, port_is_free
 from sandbox.service import Service
 
-PARTS = (azure, gateway, proxies, cluster, node)
+PARTS = (azure, gateway, proxies, cluster, node, virtual)
 
 
 def services(home: Home) -> list[Service]:

@@ -30,6 +30,21 @@ def clusters(asked: str) -> tuple[str, ...]:
 
 CLUSTERS = clusters(os.environ.get("SANDBOX_CLUSTERS") or "2")
 
+
+def virtual(asked: str) -> tuple[str, ...]:
+    """The names of as many virtual clusters as are asked for.
+
+    Raises:
+        SystemExit: it is no number from 0 to 5000.
+    """
+    if not (asked.isdigit() and int(asked) <= 5000):
+        raise SystemExit(f"SANDBOX_VIRTUAL is {asked!r}: give a number from 0 to 5000, or unset it")
+    return tuple(f"virtual-{number:03}" for number in range(1, 1 + int(asked)))
+
+
+#: Clusters whose agents are simulated, for fleets.
+VIRTUAL = virtual(os.environ.get("SANDBOX_VIRTUAL") or "0")
+
 AGENT_VERSION = "1.36.1"
 #: Where the service tells a client to take the agents' chart from; helm is sent to the same with `/v2` before the name.
 AGENT_CHART = f"mcr.microsoft.com/azurearck8s/batch1/stable/azure-arc-k8sagents:{AGENT_VERSION}"

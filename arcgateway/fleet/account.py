@@ -14,8 +14,11 @@ from arcgateway.tables import print_table
 if TYPE_CHECKING:
     from arcgateway.fleet.runner import Outcome
 
-#: States that a run may end in and still be well.
+#: How many names of a list are shown.
 _SHOWN = 8
+
+#: States that are told, and are no failures.
+_TOLD = ("waiting", "left over")
 
 _OPERATIONS = ("create", "update", "replace", "delete")
 
@@ -39,7 +42,7 @@ def as_json(
 
 def well(outcomes: Sequence[Outcome], stopped: str) -> bool:
     """Whether everything came to a good end."""
-    return not stopped and all(one.well or one.state == "waiting" for one in outcomes)
+    return not stopped and all(one.well or one.state in _TOLD for one in outcomes)
 
 
 def totals(outcomes: Sequence[Outcome]) -> dict[str, int]:

@@ -91,7 +91,7 @@ class Board:
         """A stack's turn comes; its events go to what is returned."""
         tally = Tally(stack.clusters)
         with self._lock:
-            row = self._rows[stack.name]
+            row = self._row(stack)
             row.tally, row.verb, row.word = tally, verb, ""
             if verb != "preview" and self._updating is None:
                 self._updating, self._before = time.monotonic(), self._settled()
@@ -102,12 +102,16 @@ class Board:
     def end(self, stack: FleetStack, word: str) -> None:
         """A stack's turn is over."""
         with self._lock:
-            row = self._rows[stack.name]
+            row = self._row(stack)
             row.word = word
             verb, tally = row.verb, row.tally
         if self._live is None and not (verb == "preview" and word == "unchanged"):
             counts = f", {tally.done} done, {len(tally.failed)} failed" if tally and verb != "preview" else ""
             self.tell(f"{stack.name}: {verb} {word}{counts}")
+
+    def _row(self, stack: FleetStack) -> Row:
+        """A stack's row; one that the file no longer has gets one when its turn comes."""
+        return self._rows.setdefault(stack.name, Row(stack))
 
     def _settled(self) -> int:
         return sum(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -23,49 +23,69 @@ from arcgateway.fleet.document import (
     CLUSTERS_PER_STACK,
     GATEWAYS_PER_SUBSCRIPTION,
     NAME_OF_GATEWAY,
+    OF_ONE_CLUSTER,
     OTHER_WORDS,
     FleetFile,
     Place,
     owner,
+    serving,
 )
-from arcgateway.fleet.positions import Document, Twice
+from arcgateway.fleet.positions import Keys, Twice
 from arcgateway.fleet.secrets import Secrets, without
 from arcgateway.ids import ConnectedClusterId, GatewayId, cluster_of_entry
 from arcgateway.stack_settings import Model, cluster_form, meaning, nearest, path_text, proxy_contradictions
 from arcgateway.times import seconds
 
 _PLACE = frozenset(str(field.alias) for field in Place.model_fields.values())
-_ASSIGN = "`arcgateway fleet assign FILE` writes one into the file for each that needs it, and moves no other"
-
-Keys = tuple[int | str, ...]
+_ASSIGN = "`arcgateway fleet assign` gives places to those that are new, and moves no other"
 
 
-def checked(document: Document, folder: Path, env: Mapping[str, str] | None) -> tuple[Fleet | None, list[Problem]]:
+class Source(Protocol):
+    """Where the settings of a fleet come from: a file, or a file and a table together.
+
+    Attributes:
+        value: what they are.
+        twice: keys that are written twice.
+    """
+
+    value: Any
+    twice: list[Twice]
+
+    def line(self, path: Keys) -> int:
+        """The line of a path's last key, counted from 1."""
+        ...
+
+
+def checked(
+    document: Source, folder: Path, env: Mapping[str, str] | None, *, limits: bool = True
+) -> tuple[Fleet | None, list[Problem]]:
     """The fleet that a file describes, and everything that is wrong with it; no fleet where a model does not fit.
 
     Args:
         document: the file.
         folder: where it is, for files that it names.
         env: as for `Fleet.load`.
+        limits: whether to look at how much stacks, subscriptions and gateways hold.
     """
     if not isinstance(document.value, Mapping):
         text = "is empty" if document.value is None else "has to be a map of settings"
         return None, [Problem(1, "", f"{text}: begin with `name:`, `rings:`, `gateways:` and `clusters:`")]
-    check = _Check(document, folder, env)
+    check = _Check(document, folder, env, limits)
     return check.fleet(), [Problem(*found) for found in check.found]
 
 
 @dataclass
 class _Check:
-    document: Document
+    document: Source
     folder: Path
     env: Mapping[str, str] | None
+    limits: bool
     #: Line, key and text of each problem, once.
     found: dict[tuple[int, str, str], None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = self.document.value
-        self.known = frozenset(regions.public()) | _texts(given.get("regions"))
+        self.known = frozenset(regions.public()) | set(map(_region_name, _list(given.get("regions"))))
         self.defaults = _map(given.get("defaults"))
         self.gateways = _maps(given.get("gateways"))
         self.own = _maps(given.get("clusters"))
@@ -87,6 +107,8 @@ class _Check:
                 f"did you mean {OTHER_WORDS[name]}?" if name in OTHER_WORDS else nearest(name, sorted(_cluster_keys()))
             )
             self.say(("defaults", name), f"is not a setting of a cluster: {hint}")
+        for name in sorted(set(self.defaults) & set(OF_ONE_CLUSTER)):
+            self.say(("defaults", name), "differs from cluster to cluster: write it at each")
         file = self._file()
         self._rings()
         self._gateways()
@@ -94,7 +116,8 @@ class _Check:
             for path, text in proxy_contradictions("", self.secrets.resolved[("proxies", name)], secret=True):
                 self.say(("proxies", name, path.removeprefix(".")), text)
         places = self._places()
-        self._limits(places)
+        if self.limits:
+            self._limits(places)
         self._same_clusters()
         self._contexts()
         if file is None or self.found:
@@ -118,7 +141,7 @@ class _Check:
     def _with_defaults(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """A cluster's settings, completed by those defaults that its form has."""
         form = CLUSTER_FORMS[cluster_form({**self.defaults, **entry} if "existing" in self.defaults else entry)]
-        known = {str(one.alias) for one in form.model_fields.values()}
+        known = {str(one.alias) for one in form.model_fields.values()} - set(OF_ONE_CLUSTER)
         return {"kubeContext": key} | {name: one for name, one in self.defaults.items() if name in known} | {**entry}
 
     def at(self, key: str, name: str) -> Keys:
@@ -225,7 +248,7 @@ class _Check:
                 self.say(path, f"is the same gateway as gateways.{before}: remove one of the two")
             elif subscription:
                 counted[subscription.lower()].append(key)
-        for subscription, keys in counted.items():
+        for subscription, keys in counted.items() if self.limits else ():
             for key in keys[GATEWAYS_PER_SUBSCRIPTION:]:
                 self.say(
                     ("gateways", key),
@@ -245,7 +268,7 @@ class _Check:
         """The name of a region; empty where it is none, which is told."""
         if not isinstance(given, str):
             return ""
-        name = given.replace(" ", "").lower()
+        name = _region_name(given)
         if name in self.known:
             return name
         hint = _nearest_region(name, self.known)
@@ -260,7 +283,7 @@ class _Check:
         cluster that comes or goes can change it.
         """
         made: dict[str, tuple[str, str, int, str]] = {}
-        serving = cache(self._serving)
+        serves = cache(self._serving)
         for key, entry in self.clusters.items():
             ring, number, given = entry.get("ring"), entry.get("stack", 1), entry.get("gateway", "")
             if isinstance(ring, str) and ring not in self.rings:
@@ -269,7 +292,7 @@ class _Check:
             if isinstance(proxy, str) and proxy not in self.proxies:
                 self.say(self.at(key, "proxy"), f"there is no proxy {proxy!r}: {_known(proxy, self.proxies)}")
             region = self._region(self.at(key, "location"), entry.get("location"))
-            gateway = given or (serving(region) if region else "")
+            gateway = given or (serves(region) if region else "")
             if isinstance(given, str) and given and given not in self.gateways:
                 self.say(self.at(key, "gateway"), f"there is no gateway {given!r}: {_known(given, self.gateways)}")
             elif region and not gateway and self.gateways:
@@ -280,13 +303,11 @@ class _Check:
         return made
 
     def _serving(self, region: str) -> str:
-        """The first gateway that lists a region, or else the first that lists none; empty where there is neither."""
-        for wanted in (region, None):
-            for key, entry in self.gateways.items():
-                listed = [one.replace(" ", "").lower() for one in _list(entry.get("regions")) if isinstance(one, str)]
-                if wanted in listed if wanted else not listed:
-                    return key
-        return ""
+        """The first gateway that serves a region; empty where none does."""
+        listed = {
+            key: [_region_name(one) for one in _list(entry.get("regions"))] for key, entry in self.gateways.items()
+        }
+        return next(iter(serving(region, listed)), "")
 
     def _limits(self, places: Mapping[str, tuple[str, str, int, str]]) -> None:
         """How many clusters stacks and gateways hold, and that a stack has one gateway."""
@@ -388,14 +409,15 @@ class _Check:
         )
 
     def _gateway(self, key: str, dumped: Mapping[str, Any]) -> Gateway:
+        served = tuple(_region_name(one) for one in dumped.get("regions", ()))
         config = {name: one for name, one in dumped.items() if name not in ("regions", "subscriptionId")}
         if "id" in config:
-            return Gateway(key, config, False, GatewayId.parse(config["id"]).subscription, "")
+            return Gateway(key, config, False, GatewayId.parse(config["id"]).subscription, "", served)
         if "stack" in config:
-            return Gateway(key, config, False, "", "")
-        region = config["location"].replace(" ", "").lower()
+            return Gateway(key, config, False, "", "", served)
+        region = _region_name(config["location"])
         config |= {"name": config.get("name") or key, "location": region}
-        return Gateway(key, config, True, self._subscription(key, dumped), region)
+        return Gateway(key, config, True, self._subscription(key, dumped), region, served)
 
 
 @cache
@@ -406,7 +428,12 @@ def _cluster_keys() -> frozenset[str]:
 @cache
 def _nearest_region(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f" (list of {regions.date()}): " + (f"did you mean {near[0]}?" if near else "mend it.")
+    return f" (list of {regions.date()}){f': did you mean {near[0]}?' if near else '.'}"
+
+
+def _region_name(given: Any) -> str:
+    """`East US` and `eastus` are one region."""
+    return str(given).replace(" ", "").lower()
 
 
 def _known(wrong: str, known: Iterable[str]) -> str:
@@ -431,7 +458,3 @@ def _maps(value: Any) -> dict[str, Mapping[str, Any]]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _texts(value: Any) -> frozenset[str]:
-    return frozenset(one for one in _list(value) if isinstance(one, str))

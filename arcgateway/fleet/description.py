@@ -34,12 +34,12 @@ class FleetError(Failure):
         problems: what is wrong.
     """
 
-    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+    def __init__(self, path: Path, problems: Sequence[Problem], mend: str = "mend the file") -> None:
         self.path = path
         self.problems = tuple(sorted(problems, key=lambda one: one.line))
         lines = "".join(f"\n  {path}:{one.line}: {one.key}{': ' if one.key else ''}{one.text}" for one in self.problems)
         count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-        super().__init__(f"{path} has {count}, and nothing was started", f"mend the file{lines}")
+        super().__init__(f"{path} has {count}, and nothing was started", f"{mend}{lines}")
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class Gateway:
         own: whether it is the fleet's, so that it has a stack of its own.
         subscription: its subscription; empty where it is another stack's.
         region: where the fleet's own is made; empty otherwise.
+        regions: those whose clusters use it where they name none; empty for any.
     """
 
     key: str
@@ -82,6 +83,7 @@ class Gateway:
     own: bool
     subscription: str
     region: str
+    regions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -156,28 +158,17 @@ class Fleet:
 
         Raises:
             FleetError: everything that is wrong, with line numbers.
+            Failure: the file cannot be read.
         """
+        from arcgateway import files
         from arcgateway.fleet.checks import checked
         from arcgateway.fleet.positions import Document, YamlProblem
 
         try:
-            document = Document(text(path))
+            document = Document(files.read(path))
         except YamlProblem as problem:
             raise FleetError(path, [Problem(problem.line, "", f"is no YAML: {problem}")]) from None
         found, problems = checked(document, path.parent, env)
         if found is None or problems:
             raise FleetError(path, problems)
         return found
-
-
-def text(path: Path) -> str:
-    """A file's text, without a byte order mark.
-
-    Raises:
-        Failure: it cannot be read, or is no UTF-8.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise Failure(f"{path} cannot be read ({reason})", "name the fleet's file, in UTF-8") from None

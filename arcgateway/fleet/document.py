@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 
@@ -38,6 +38,12 @@ CLUSTERS_PER_GATEWAY_AND_REGION = 1000
 #: How a fleet's own gateway may be called in the file: the name of its stack has it.
 NAME_OF_GATEWAY = r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
 
+NAME_OF_RING = r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?"
+_FLEET, _PULUMI = r"[a-z][a-z0-9]{0,19}", r"[-\w.]+"
+
+#: Settings that no two clusters share.
+OF_ONE_CLUSTER = ("clusterId", "kubeContext", "name", "stack")
+
 #: Other words for keys of a cluster: what to write is said for them, and columns of a CSV file may have them.
 OTHER_WORDS = {
     "region": "location",
@@ -48,15 +54,19 @@ OTHER_WORDS = {
 }
 
 
-def _word(pattern: str, words: str) -> Any:
-    """A text of a form that an error can put into words."""
+def _in_words(pattern: str, words: str) -> AfterValidator:
+    """For a text of a form that an error can put into words."""
 
     def check(value: str) -> str:
         if re.fullmatch(pattern, value) is None:
             raise ValueError(f"{value[:80]!r} cannot be used: {words}")
         return value
 
-    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})]
+    return AfterValidator(check)
+
+
+def _shown(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
 def _pause(value: str) -> str:
@@ -78,17 +88,16 @@ _UsedGateway = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"const": False}]}),
 ]
 _Number = Annotated[int, Field(ge=1, le=9999)]
-
-
-if TYPE_CHECKING:
-    _FleetName = _RingName = _PulumiName = _ClusterName = str
-else:
-    _FleetName = _word(r"[a-z][a-z0-9]{0,19}", "small letters and digits, a letter first, at most 20")
-    _RingName = _word(
-        r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?", "small letters, digits and hyphens, a letter first, at most 30"
-    )
-    _PulumiName = _word(r"[-\w.]+", "letters, digits, -, _ and .")
-    _ClusterName = _word(ConnectedClusterId.name_pattern, "letters, digits, -, _ and ., at most 63")
+_FleetName = Annotated[str, _in_words(_FLEET, "small letters and digits, a letter first, at most 20"), _shown(_FLEET)]
+_RingName = Annotated[
+    str, _in_words(NAME_OF_RING, "small letters, digits and hyphens, a letter first, at most 30"), _shown(NAME_OF_RING)
+]
+_PulumiName = Annotated[str, _in_words(_PULUMI, "letters, digits, -, _ and ."), _shown(_PULUMI)]
+_ClusterName = Annotated[
+    str,
+    _in_words(ConnectedClusterId.name_pattern, "letters, digits, -, _ and ., at most 63"),
+    _shown(ConnectedClusterId.name_pattern),
+]
 
 
 class FleetOwnGateway(OwnGateway):
@@ -232,6 +241,18 @@ class FleetFile(Model):
     preflight: Preflight = Field(default_factory=Preflight)
     """How much the look at the endpoints decides."""
     drift: Literal["require", "warn", "off"] | None = None
+
+
+def serving(region: str, listed: Mapping[str, Sequence[str]]) -> list[str]:
+    """The gateways that serve a region: first those that list it, then those that list none.
+
+    Args:
+        region: its name.
+        listed: the regions that each gateway lists, in the file's order.
+    """
+    return [key for key, names in listed.items() if region in names] + [
+        key for key, names in listed.items() if not names
+    ]
 
 
 def owner(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], type[Model]]:

@@ -44,13 +44,12 @@ def preflight(stacks: Iterable[FleetStack], program: Path, env: Mapping[str, str
 
 def _probes(stack: FleetStack, program: Path, env: Mapping[str, str]) -> Iterable[Mapping[str, str]]:
     """The driver's variables for a look through each way out that the stack's clusters take."""
-    from dataclasses import replace
-
-    from arcgateway.proxy import ProxyUrl
+    from arcgateway.fleet.partition import config_path
+    from arcgateway.proxy import proxy_url
     from arcgateway.trust import read_certificate_file
 
-    def secret(path: str, plain: Any) -> Any:
-        variable = stack.secrets.get(path)
+    def secret(proxy: str, key: str, plain: Any) -> Any:
+        variable = stack.secrets.get(config_path("proxies", proxy, key))
         return env.get(variable) if variable else plain
 
     def pem(text: str) -> str:
@@ -68,12 +67,11 @@ def _probes(stack: FleetStack, program: Path, env: Mapping[str, str]) -> Iterabl
     used = {cluster.get("proxy") for cluster in (stack.config.get("clusters") or {}).values()}
     for name in sorted(used - {None}, key=str) if mode != "off" else ():
         proxy = proxies.get(name) or {}
-        user, password = (secret(f"proxies.{name}.{key}", proxy.get(key)) for key in ("username", "password"))
+        user, password = (secret(name, key, proxy.get(key)) for key in ("username", "password"))
         urls = {}
         for key, variable in (("httpsUrl", "ARC_PROXY_HTTPS"), ("httpUrl", "ARC_PROXY_HTTP")):
-            if text := secret(f"proxies.{name}.{key}", proxy.get(key)):
-                url = ProxyUrl.parse(text)
-                urls[variable] = str(replace(url, username=user, password=password) if user else url)
+            if text := secret(name, key, proxy.get(key)):
+                urls[variable] = proxy_url(text, user, password).url
         yield {
             **common,
             **urls,

@@ -87,12 +87,12 @@ def _of_clusters(fleet: Fleet, ring: str, region: str, number: int, clusters: li
         config["proxies"] = {name: proxies[name].config for name in sorted(proxies)}
     config["clusters"] = {one.key: one.config for one in clusters}
     secrets = {
-        _path("proxies", name, *keys): proxies[name].secrets[keys]
+        config_path("proxies", name, *keys): proxies[name].secrets[keys]
         for name in sorted(proxies)
         for keys in proxies[name].secrets
     }
     secrets |= {
-        _path("clusters", one.key, *keys): variable for one in clusters for keys, variable in one.secrets.items()
+        config_path("clusters", one.key, *keys): variable for one in clusters for keys, variable in one.secrets.items()
     }
     return FleetStack(
         name=f"{fleet.name}-{ring}-{region}-{number}",
@@ -110,6 +110,6 @@ def _gateway_stack(fleet: Fleet, key: str) -> str:
     return f"{fleet.name}-{GATEWAY}-{key}"
 
 
-def _path(first: str, *keys: str) -> str:
+def config_path(first: str, *keys: str) -> str:
     """A path as `pulumi config set --path` reads it."""
     return first + "".join(f".{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f"[{json.dumps(key)}]" for key in keys)

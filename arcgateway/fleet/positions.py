@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import yaml
 
-Path = Sequence[int | str]
+Keys = tuple[int | str, ...]
 
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -49,7 +49,7 @@ class Twice:
         values: what it holds at each of the two places.
     """
 
-    path: tuple[int | str, ...]
+    path: Keys
     line: int
     first_line: int
     values: tuple[Any, Any]
@@ -92,7 +92,7 @@ class Document:
     def _prepare(self, loader: Any) -> Iterator[Twice]:
         """Make all keys texts, and tell of those that are there twice; a node that aliases share is walked once."""
         seen = set[int]()
-        waiting: list[tuple[tuple[int | str, ...], yaml.Node]] = [((), self.root)] if self.root else []
+        waiting: list[tuple[Keys, yaml.Node]] = [((), self.root)] if self.root else []
         while waiting:
             path, node = waiting.pop()
             if id(node) in seen:
@@ -119,7 +119,7 @@ class Document:
     def _keys(self) -> dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]:
         return {}
 
-    def entry(self, path: Path) -> tuple[yaml.Node, yaml.Node] | None:
+    def entry(self, path: Keys) -> tuple[yaml.Node, yaml.Node] | None:
         """The key's node (an item's own in a list) and the value's node at a path; None where there is none."""
         if self.root is None:
             return None
@@ -141,7 +141,7 @@ class Document:
             at = found
         return at
 
-    def line(self, path: Path) -> int:
+    def line(self, path: Keys) -> int:
         """The line of a path's last key, counted from 1; of what it is in, where it is not there itself."""
         for length in range(len(path), -1, -1):
             if (found := self.entry(path[:length])) is not None:
@@ -151,3 +151,15 @@ class Document:
 
 def _scalar(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode)
+
+
+def last_line(node: yaml.Node) -> int:
+    """The last line of a node, counted from 0.
+
+    Block collections and texts are said to end where the next thing begins.
+    """
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return last_line(last[1] if isinstance(node, yaml.MappingNode) else last)
+    ends_before = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.end_mark.column == 0
+    return int(node.end_mark.line) - (1 if ends_before else 0)

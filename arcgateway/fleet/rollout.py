@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 from arcgateway.errors import Failure
 from arcgateway.fleet import gate
 from arcgateway.fleet.description import Gate
-from arcgateway.fleet.partition import FleetStack
+from arcgateway.fleet.partition import GATEWAY, FleetStack
 
 if TYPE_CHECKING:
+    from pulumi.automation import StackSummary
+
     from arcgateway.fleet.board import Board
     from arcgateway.fleet.runner import Outcome, Runner
 
@@ -66,6 +68,7 @@ class Rollout:
         parallel: stacks side by side.
         max_failures: once so many clusters have failed, no further stack is begun.
         connected_within: seconds that a ring's clusters get to be connected.
+        is_ours: whether a stack that no stage has is one that the fleet's file had once.
         outcomes: the last one of each stack so far.
         stopped: why the run ended early; empty where it did not.
     """
@@ -76,6 +79,7 @@ class Rollout:
     parallel: int
     max_failures: int
     connected_within: float
+    is_ours: Callable[[str], bool] = lambda _name: False
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     stopped: str = ""
 
@@ -92,10 +96,17 @@ class Rollout:
                 self._looked(stack, refresh=refresh) if stack.name in there else self._imagined(stack, set(there))
             ),
         )
+        self._tell_left_over(self._left_over(there, stacks))
 
-    def up(self, stages: Sequence[Stage]) -> None:
-        """Bring stage after stage up, each through its gate, until one does not pass."""
-        there = set(self.runner.existing())
+    def up(self, stages: Sequence[Stage], *, prune: bool) -> None:
+        """Bring stage after stage up, each through its gate, until one does not pass.
+
+        Args:
+            stages: in their order.
+            prune: take down what earlier versions of the file had and this one has not, after all else.
+        """
+        found = self.runner.existing()
+        there = set(found)
         for number, stage in enumerate(stages):
             if self.stopped:
                 self._skip(stage.stacks, f"not begun: {self.stopped}")
@@ -103,6 +114,12 @@ class Rollout:
             changed = self._bring_up(stage, there)
             if stage.gate is not None and not self.stopped:
                 self._leave(stage, stage.gate, last=number == len(stages) - 1, changed=changed)
+        left = self._left_over(found, [stack for stage in stages for stack in stage.stacks])
+        if prune and not self.stopped:
+            for kind in ("clusters", "gateway"):
+                self._take_down([stack for stack in left if stack.kind == kind], "what was left over")
+        else:
+            self._tell_left_over(left)
 
     def refresh(self, stages: Iterable[Stage]) -> None:
         """Bring the states in line with what is there, and then hold them against the program and the pack."""
@@ -110,21 +127,44 @@ class Rollout:
 
     def destroy(self, stages: Sequence[Stage], *, remove: bool) -> None:
         """Take the stages down, the last ring first; what is left in one stops the run before the next."""
-        there = set(self.runner.existing())
+        found = self.runner.existing()
+        left = self._left_over(found, [stack for stage in stages for stack in stage.stacks])
+        self._take_down([stack for stack in left if stack.kind == "clusters"], "what was left over", remove=remove)
         for stage in reversed(stages):
-            stacks = [stack for stack in stage.stacks if stack.name in there]
-            if self.stopped:
-                self._skip(stacks, f"not begun: {self.stopped}")
-                continue
-            for stack in stacks:
-                self.runner.configure(stack, exists=True)
-            self._side_by_side(stacks, lambda stack: self._worked(stack, "destroy", self.runner.destroy))
-            bad = [stack.name for stack in stacks if not self.outcomes[stack.name].well]
-            for stack in stacks if remove else ():
-                if stack.name not in bad:
-                    self.runner.remove(stack.name)
-            if bad:
-                self._stop(f"{', '.join(bad)} of {stage.name} still hold something")
+            also = [stack for stack in left if stack.kind == "gateway"] if stage.gate is None else []
+            stacks = [stack for stack in stage.stacks if stack.name in found]
+            self._take_down([*stacks, *also], stage.name, remove=remove)
+
+    def _take_down(self, stacks: Sequence[FleetStack], what: str, *, remove: bool = False) -> None:
+        if self.stopped:
+            self._skip(stacks, f"not begun: {self.stopped}")
+            return
+        for stack in stacks:
+            self.runner.configure(stack, exists=True)
+        self._side_by_side(stacks, lambda stack: self._worked(stack, "destroy", self.runner.destroy))
+        bad = [stack.name for stack in stacks if not self.outcomes[stack.name].well]
+        for stack in stacks if remove else ():
+            if stack.name not in bad:
+                self.runner.remove(stack.name)
+        if bad:
+            self._stop(f"{', '.join(bad)} of {what} still hold something")
+
+    def _left_over(self, there: Mapping[str, StackSummary], stacks: Iterable[FleetStack]) -> list[FleetStack]:
+        """Stacks that hold something and that the file has nothing for any more."""
+        known = {stack.name for stack in stacks}
+        return [
+            FleetStack(name, "gateway" if f"-{GATEWAY}-" in name else "clusters", "", "", {})
+            for name, summary in sorted(there.items())
+            if name not in known and summary.resource_count and self.is_ours(name)
+        ]
+
+    def _tell_left_over(self, stacks: Iterable[FleetStack]) -> None:
+        from arcgateway.fleet.runner import Outcome
+
+        why = "the file has nothing for it any more: `up --prune` takes down what it holds"
+        for stack in stacks:
+            self.outcomes[stack.name] = Outcome.without_engine(stack, "left over", why)
+            self.board.end(stack, "left over")
 
     def _each_existing(self, stages: Iterable[Stage], verb: str, work: Work) -> None:
         there = self.runner.existing()

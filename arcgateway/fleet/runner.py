@@ -41,7 +41,7 @@ from arcgateway.fleet.tally import Tally, Trouble
 from arcgateway.fleet.workshop import NAMESPACE, Workshop, encryption_of
 from arcgateway.platforms import HERE
 
-State = Literal["unchanged", "changed", "failed", "refused", "locked", "cancelled", "waiting", "skipped"]
+State = Literal["unchanged", "changed", "failed", "refused", "locked", "cancelled", "waiting", "skipped", "left over"]
 
 #: What a stack's file and flags say, and the environment must not say otherwise.
 _NOT_PASSED_ON = ("PULUMI_OPTION_CONFIG_FILE", "PULUMI_OPTION_STACK", "PULUMI_STACK")
@@ -57,7 +57,8 @@ class Outcome:
     Attributes:
         stack: which.
         state: `unchanged` and `changed` (in a plan: would be changed) are well; `refused` by the policy pack; `locked`
-            by another run; `waiting` for a gateway that is not there yet; `skipped` as the run had been stopped.
+            by another run; `waiting` for a gateway that is not there yet; `skipped` as the run had been stopped; `left
+            over` where the fleet's file has nothing for it any more.
         tally: what the engine said.
         troubles: what failed.
         seconds: how long it took.
@@ -271,9 +272,8 @@ class Runner:
             Failure: the backend refuses.
         """
         provider = ["--secrets-provider", self.secrets_provider] if self.secrets_provider else []
-        config = ["--config-file", str(self.workshop.file(stack))]
         try:
-            self._pulumi("stack", "init", stack, "--no-select", *provider, *config)
+            self._pulumi("stack", "init", stack, "--no-select", *provider)
         except CommandError as error:
             raise _failed(f"the stack {stack} cannot be made", error) from None
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from arcgateway.fleet.positions import Keys
 from arcgateway.proxy import ProxyUrl
-
-Keys = tuple[int | str, ...]
 
 #: What stands for a secret where there is no environment to take it from: right for each key.
 _STAND_INS = {"httpsUrl": "http://proxy.invalid:3128", "httpUrl": "http://proxy.invalid:3128"}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class Options:
     connected_within: float
     release_dead_locks: bool
     secrets_provider: str | None
+    work_dir: Path | None
     as_json: bool
 
 
@@ -60,6 +62,12 @@ _PROGRAM = click.option(
     default=Path(),
     metavar="DIR",
     help="The program's folder.  [default: this one]",
+)
+_WORK_DIR = click.option(
+    "--work-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="For configurations, logs and the journal.  [default: .arc-gateway/fleet/NAME beside the program]",
 )
 _COMMON = (
     _FILE,
@@ -81,6 +89,7 @@ _COMMON = (
         metavar="N",
         help="Stacks side by side.",
     ),
+    _WORK_DIR,
     JSON,
 )
 _WRITING = (
@@ -152,14 +161,19 @@ def plan(options: Options) -> None:
 
 
 @click.command()
-@_options(*_WRITING, _CONNECTED, _SECRETS)
-def up(options: Options) -> None:
+@_options(
+    *_WRITING,
+    _CONNECTED,
+    _SECRETS,
+    click.option("--prune", is_flag=True, help="Take down stacks that the file has nothing for any more."),
+)
+def up(options: Options, prune: bool) -> None:
     """Deploy the gateways, then ring by ring what differs; run again, it goes on where it stopped.
 
     A ring is looked at as a whole, with the policy pack, before anything of it is written. Status 2 where something
     failed or a gate did not open, 130 where it was interrupted.
     """
-    _run(options, "up", lambda rollout, stages: rollout.up(stages))
+    _run(options, "up", lambda rollout, stages: rollout.up(stages, prune=prune))
 
 
 @click.command()
@@ -196,8 +210,9 @@ def destroy(options: Options, yes: bool, remove: bool) -> None:
 @click.command()
 @_FILE
 @_PROGRAM
+@_WORK_DIR
 @JSON
-def status(file: Path, program: Path, as_json: bool) -> None:
+def status(file: Path, program: Path, work_dir: Path | None, as_json: bool) -> None:
     """Show each stack's last update and how many of its clusters Azure shows as connected. Status 2 if not all are."""
     from arcgateway.fleet import gate
     from arcgateway.fleet.description import Fleet
@@ -209,9 +224,8 @@ def status(file: Path, program: Path, as_json: bool) -> None:
     made = stacks(fleet)
     engines = Engines()
     try:
-        there = Runner(
-            Workshop.of(Program.find(program), fleet.name, fleet.project), engines, fleet.name, None
-        ).existing()
+        workshop = Workshop.of(Program.find(program), fleet.name, fleet.project, work_dir)
+        there = Runner(workshop, engines, fleet.name, None).existing()
     finally:
         engines.close()
     wanted = gate.clusters(made, os.environ.get("ARM_SUBSCRIPTION_ID", ""))
@@ -299,6 +313,7 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
 
     from arcgateway.fleet import account
     from arcgateway.fleet.board import Board
+    from arcgateway.fleet.partition import is_of
     from arcgateway.fleet.rollout import Rollout
     from arcgateway.fleet.runner import Engines, Runner, interrupting
     from arcgateway.fleet.workshop import Program, Workshop
@@ -311,7 +326,7 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
     with ExitStack() as until_end:
         engines = Engines()
         until_end.callback(engines.close)
-        workshop = Workshop.of(program, fleet.name, fleet.project)
+        workshop = Workshop.of(program, fleet.name, fleet.project, options.work_dir)
         if pack is None:
             tell("without the policy pack, as --no-policy says: nothing holds these changes against its rules")
         runner = Runner(
@@ -331,12 +346,15 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
             options.parallel,
             options.max_failures,
             options.connected_within,
+            # Where only a part is asked for, the rest is not left over.
+            (lambda name: False) if options.rings or options.stacks else partial(is_of, fleet),
         )
         until_end.callback(interrupting(engines, board.tell))
         with board.shown():
             work(rollout, stages)
     seconds = time.monotonic() - begun
-    outcomes = [rollout.outcomes[stack.name] for stack in stacks if stack.name in rollout.outcomes]
+    order = {stack.name: number for number, stack in enumerate(stacks)}
+    outcomes = sorted(rollout.outcomes.values(), key=lambda one: order.get(one.stack.name, len(order)))
     well = account.well(outcomes, rollout.stopped)
     if unchanged:
         well = well and all(one.state == "unchanged" for one in outcomes)

@@ -114,8 +114,10 @@ class Workshop:
         _write(folder / "Pulumi.yaml", yaml.safe_dump(program.settings(project), sort_keys=False))
 
     @classmethod
-    def of(cls, program: Program, fleet: str, project: str) -> Workshop:
-        """That of a fleet, kept between runs beside the program, where version control does not look."""
+    def of(cls, program: Program, fleet: str, project: str, given: Path | None = None) -> Workshop:
+        """That of a fleet: the given folder, or one beside the program, where version control does not look."""
+        if given is not None:
+            return cls(given.resolve(), program, project)
         ours = program.folder / FOLDER
         ours.mkdir(exist_ok=True)
         if not (ours / ".gitignore").exists():

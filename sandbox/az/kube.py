@@ -154,6 +154,10 @@ class Cluster:
         """A POST."""
         return self._call("POST", path, body)
 
+    def replace(self, path: str, body: Object) -> Any:
+        """A PUT."""
+        return self._call("PUT", path, body)
+
     def put_or_create(self, collection: str, body: Object) -> None:
         """Make an object, or lay the body over the one that is there."""
         try:

@@ -25,6 +25,7 @@ from sandbox.az.connectedk8s.settings import Settings
 from sandbox.az.errors import AzError
 from sandbox.az.helm import RELEASE, Helm, flattened, nested
 from sandbox.az.kube import Cluster, Kubeconfig
+from sandbox.az.virtual import helm_for, is_virtual
 
 #: The real client takes 4096 bits, which costs a second; nothing here depends on the length.
 _KEY_BITS = 2048
@@ -58,8 +59,8 @@ def connect(context: Context, args: Namespace) -> Any:
     cluster = Cluster(config)
     checks.connectivity(cluster)
     nodes = checks.nodes(context, cluster)
-    with Helm(config) as helm:
-        if not (args.infrastructure == "azure_stack_hci" and args.distribution in _NO_PRECHECK):
+    with helm_for(config) as helm:
+        if not (is_virtual(config) or (args.infrastructure == "azure_stack_hci" and args.distribution in _NO_PRECHECK)):
             for remark in precheck.check(cluster, helm, location, settings):
                 context.warn(remark)
         checks.may_bind_roles(cluster)

@@ -9,8 +9,8 @@ from sandbox.az.connectedk8s import agents, checks
 from sandbox.az.connectedk8s.agents import same, step
 from sandbox.az.connectedk8s.resources import CLUSTERS, cluster_path
 from sandbox.az.errors import AzError
-from sandbox.az.helm import Helm
 from sandbox.az.kube import Cluster, Kubeconfig
+from sandbox.az.virtual import helm_for
 
 
 def delete(context: Context, args: Namespace) -> None:
@@ -30,7 +30,7 @@ def delete(context: Context, args: Namespace) -> None:
     config = Kubeconfig(args.kube_config, args.kube_context, verify=not args.skip_ssl_verification)
     cluster = Cluster(config)
     checks.connectivity(cluster)
-    with Helm(config) as helm:
+    with helm_for(config) as helm:
         namespace = helm.release_namespace()
         checks.nodes(context, cluster)
         if namespace and not args.force:

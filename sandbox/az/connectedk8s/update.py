@@ -14,6 +14,7 @@ from sandbox.az.connectedk8s.settings import Settings
 from sandbox.az.errors import AzError
 from sandbox.az.helm import RELEASE, Helm
 from sandbox.az.kube import Cluster, Kubeconfig
+from sandbox.az.virtual import helm_for
 
 #: helm's own time-out for `--wait`, which the real client leaves as it is.
 _HELM_SECONDS = 300
@@ -51,7 +52,7 @@ def update(context: Context, args: Namespace) -> Any:
     config = Kubeconfig(args.kube_config, args.kube_context, verify=not args.skip_ssl_verification)
     cluster = Cluster(config)
     checks.connectivity(cluster)
-    with Helm(config) as helm:
+    with helm_for(config) as helm:
         namespace = release_namespace(arm, cluster, helm, args)
         arm.get(path, CLUSTERS)
         changes = {

@@ -10,8 +10,9 @@ from sandbox.az.connectedk8s.resources import CLUSTERS, cluster_path
 from sandbox.az.connectedk8s.settings import Settings
 from sandbox.az.connectedk8s.update import release_namespace
 from sandbox.az.errors import AzError
-from sandbox.az.helm import RELEASE, Helm
+from sandbox.az.helm import RELEASE
 from sandbox.az.kube import Cluster, Kubeconfig
+from sandbox.az.virtual import helm_for
 
 
 def upgrade(context: Context, args: Namespace) -> str:
@@ -22,7 +23,7 @@ def upgrade(context: Context, args: Namespace) -> str:
     config = Kubeconfig(args.kube_config, args.kube_context, verify=not args.skip_ssl_verification)
     cluster = Cluster(config)
     checks.connectivity(cluster)
-    with Helm(config) as helm:
+    with helm_for(config) as helm:
         namespace = release_namespace(arm, cluster, helm, args)
         profile = connected["properties"].get("arcAgentProfile") or {}
         if profile.get("agentAutoUpgrade") != "Disabled":
