@@ -358,6 +358,8 @@ def meaning(detail: Any, owner: type[Model], known: Iterable[str] = ()) -> str:
     if detail["type"] == "extra_forbidden":
         keys = [*known, *(str(field.alias) for field in owner.model_fields.values())]
         return f"is not a setting of {owner.noun}: {nearest(str(detail['loc'][-1]), keys)}"
+    if detail["type"] == "string_type" and detail["input"] is None:
+        return "is empty: give a value, or remove the key"
     if detail["type"] == "string_type" and isinstance(detail["input"], (list, Mapping)):
         return f"has to be one text, and not a {'list' if isinstance(detail['input'], list) else 'map'}"
     said = re.sub(r"^Value error, |^(Input|String|List|Dictionary) should", _words, str(detail["msg"]))

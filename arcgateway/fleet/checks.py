@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -74,6 +74,15 @@ def checked(
     return check.fleet(), [Problem(*found) for found in check.found]
 
 
+class _Spot(NamedTuple):
+    """Where a cluster is: its ring, its region, which of their stacks, and the gateway that the stack has."""
+
+    ring: str
+    region: str
+    number: int
+    gateway: str
+
+
 @dataclass
 class _Check:
     document: Source
@@ -90,7 +99,10 @@ class _Check:
         self.gateways = _maps(given.get("gateways"))
         self.own = _maps(given.get("clusters"))
         self.clusters = {key: self._with_defaults(key, entry) for key, entry in self.own.items()}
-        self.proxies = _maps(given.get("proxies"))
+        self.proxies = {
+            name: {key: one for key, one in entry.items() if one is not None}
+            for name, entry in _maps(given.get("proxies")).items()
+        }
         self.subscriptions = [one for one in _list(given.get("subscriptions")) if isinstance(one, str)]
         self.secrets = Secrets(self.env, self.say)
 
@@ -107,6 +119,9 @@ class _Check:
                 f"did you mean {OTHER_WORDS[name]}?" if name in OTHER_WORDS else nearest(name, sorted(_cluster_keys()))
             )
             self.say(("defaults", name), f"is not a setting of a cluster: {hint}")
+        for index, region in enumerate(_list(self.document.value.get("regions"))):
+            if isinstance(region, str) and re.fullmatch(r"[a-z0-9]{1,30}", region) is None:
+                self.say(("regions", index), f"{region!r} is no name of a region: write it like eastus")
         for name in sorted(set(self.defaults) & set(OF_ONE_CLUSTER)):
             self.say(("defaults", name), "differs from cluster to cluster: write it at each")
         file = self._file()
@@ -140,9 +155,12 @@ class _Check:
 
     def _with_defaults(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """A cluster's settings, completed by those defaults that its form has."""
-        form = CLUSTER_FORMS[cluster_form({**self.defaults, **entry} if "existing" in self.defaults else entry)]
+        shared = {name: one for name, one in self.defaults.items() if name == "existing"}
+        form = CLUSTER_FORMS[cluster_form(shared | {**entry})]
         known = {str(one.alias) for one in form.model_fields.values()} - set(OF_ONE_CLUSTER)
-        return {"kubeContext": key} | {name: one for name, one in self.defaults.items() if name in known} | {**entry}
+        made = {name: one for name, one in self.defaults.items() if name in known} | {**entry}
+        # A null takes away a default.
+        return {"kubeContext": key} | {name: one for name, one in made.items() if one is not None}
 
     def at(self, key: str, name: str) -> Keys:
         """Where a cluster's setting is: in its own entry, or in the defaults."""
@@ -153,17 +171,15 @@ class _Check:
 
     def _file(self) -> FleetFile | None:
         given = self.document.value
-        prepared: dict[str, Any] = {**given, "defaults": self.defaults if "defaults" in given else {}}
-        if "defaults" in given and not isinstance(given["defaults"], Mapping):
-            prepared["defaults"] = given["defaults"]
+        prepared: dict[str, Any] = {**given}
         if isinstance(given.get("clusters"), Mapping):
             prepared["clusters"] = {
                 key: self._cluster(key) if key in self.clusters else entry for key, entry in given["clusters"].items()
             }
         if isinstance(given.get("proxies"), Mapping):
             prepared["proxies"] = {
-                name: self._beside(self.secrets.of_proxy(name, entry), "certificate")
-                if isinstance(entry, Mapping)
+                name: self._beside(self.secrets.of_proxy(name, self.proxies[name]), "certificate")
+                if name in self.proxies
                 else entry
                 for name, entry in given["proxies"].items()
             }
@@ -276,13 +292,13 @@ class _Check:
         self.say(path, text)
         return ""
 
-    def _places(self) -> dict[str, tuple[str, str, int, str]]:
-        """Ring, region, number of the stack and gateway of each cluster, as far as it says them rightly.
+    def _places(self) -> dict[str, _Spot]:
+        """Where each cluster is, as far as it says so rightly.
 
         A cluster's place is a function of its own entry and of what the file says of rings and gateways: so no other
         cluster that comes or goes can change it.
         """
-        made: dict[str, tuple[str, str, int, str]] = {}
+        made: dict[str, _Spot] = {}
         serves = cache(self._serving)
         for key, entry in self.clusters.items():
             ring, number, given = entry.get("ring"), entry.get("stack", 1), entry.get("gateway", "")
@@ -299,7 +315,7 @@ class _Check:
                 text = f"no gateway serves {region}: add the region to the `regions` of one, or name one in `gateway`"
                 self.say(("clusters", key), text)
             elif isinstance(ring, str) and isinstance(number, int) and isinstance(gateway, str) and ring and region:
-                made[key] = ring, region, number, gateway
+                made[key] = _Spot(ring, region, number, gateway)
         return made
 
     def _serving(self, region: str) -> str:
@@ -309,7 +325,7 @@ class _Check:
         }
         return next(iter(serving(region, listed)), "")
 
-    def _limits(self, places: Mapping[str, tuple[str, str, int, str]]) -> None:
+    def _limits(self, places: Mapping[str, _Spot]) -> None:
         """How many clusters stacks and gateways hold, and that a stack has one gateway."""
         size = self.document.value.get("clustersPerStack", CLUSTERS_PER_STACK)
         held, carried = defaultdict[Any, list[str]](list), defaultdict[Any, list[str]](list)
@@ -325,7 +341,7 @@ class _Check:
                 )
             using = [key for key in keys if self.clusters[key].get("gateway") is not False]
             for key in using:
-                gateway, others = places[key][3], places[using[0]][3]
+                gateway, others = places[key].gateway, places[using[0]].gateway
                 if gateway != others:
                     text = f"uses the gateway {gateway}, and {stack} uses {others} (clusters.{using[0]}): {_ASSIGN}"
                     self.say(("clusters", key), text)
@@ -379,10 +395,11 @@ class _Check:
                 text = f"there is no context {context!r} in the kubeconfig: `kubectl config get-contexts` lists them"
                 self.say(self.at(key, "kubeContext"), text)
 
-    def _made(self, file: FleetFile, places: Mapping[str, tuple[str, str, int, str]]) -> Fleet:
+    def _made(self, file: FleetFile, places: Mapping[str, _Spot]) -> Fleet:
         clusters = {}
-        for key, (ring, region, number, gateway) in places.items():
-            config = {name: one for name, one in _dumped(file.clusters[key]).items() if name not in _PLACE}
+        for key, cluster in file.clusters.items():
+            ring, region, number, gateway = places[key]
+            config = {name: one for name, one in _dumped(cluster).items() if name not in _PLACE}
             config["location"] = region
             if self.clusters[key].get("gateway") is False:
                 config["gateway"] = False
@@ -392,15 +409,14 @@ class _Check:
         for name, proxy in file.proxies.items():
             secrets = self.secrets.taken(("proxies", name))
             proxies[name] = Proxy(without(_dumped(proxy), secrets), secrets)
-        gates = [one.gate for one in file.rings]
         return Fleet(
             name=file.name,
             organization=file.organization,
             project=file.project,
             clusters_per_stack=file.clusters_per_stack,
             rings=tuple(
-                Ring(ring.name, Gate(gate.preflight, gate.connected, int(seconds(gate.pause) or 0)))
-                for ring, gate in zip(file.rings, gates, strict=True)
+                Ring(ring.name, Gate(ring.gate.preflight, ring.gate.connected, int(seconds(ring.gate.pause) or 0)))
+                for ring in file.rings
             ),
             gateways={key: self._gateway(key, _dumped(one)) for key, one in file.gateways.items()},
             proxies=proxies,
@@ -444,7 +460,7 @@ def _known(wrong: str, known: Iterable[str]) -> str:
 
 def _dumped(model: Model, only: set[str] | None = None) -> dict[str, Any]:
     """What was given, under its keys and in its final form."""
-    return model.model_dump(mode="json", by_alias=True, exclude_unset=True, include=only)
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, include=only)
 
 
 def _map(value: Any) -> Mapping[str, Any]:

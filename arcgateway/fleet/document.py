@@ -87,7 +87,7 @@ _UsedGateway = Annotated[
     AfterValidator(_used_gateway),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"const": False}]}),
 ]
-_Number = Annotated[int, Field(ge=1, le=9999)]
+_Number = Annotated[int, Field(strict=True, ge=1, le=9999)]
 _FleetName = Annotated[str, _in_words(_FLEET, "small letters and digits, a letter first, at most 20"), _shown(_FLEET)]
 _RingName = Annotated[
     str, _in_words(NAME_OF_RING, "small letters, digits and hyphens, a letter first, at most 30"), _shown(NAME_OF_RING)
@@ -219,7 +219,7 @@ class FleetFile(Model):
     """The organization of its stacks in Pulumi Cloud; other backends have the one that is called `organization`."""
     project: _PulumiName = "arc-gateway"
     """The Pulumi project of its stacks."""
-    clusters_per_stack: Annotated[int, Field(ge=1, le=1000)] = CLUSTERS_PER_STACK
+    clusters_per_stack: Annotated[int, Field(strict=True, ge=1, le=1000)] = CLUSTERS_PER_STACK
     """How many clusters a stack takes."""
     regions: list[str] = []
     """Azure regions that have opened since this program's list was made, as names like `eastus`."""

@@ -187,7 +187,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("clusters.east.onboardingTimeout", "long", "has to be a whole number"),
         ("clusters.east.azureHybridBenefit", "Maybe", "has to be 'True', 'False' or 'NotApplicable'"),
         ("clusters.east.onUnreachable", "wait", "has to be 'fail', 'forget' or 'azure-only'"),
-        ("clusters.east.subscriptionId", "mine", "should match pattern"),
+        ("clusters.east.subscriptionId", "mine", "has to match pattern"),
         ("clusters.west.existing", "perhaps", "has to be True"),
         ("proxies.corporate.skipRange", "10.0.0.0/8", "has to be a list"),
         ("proxies.corporate.skipRange", ["10.96.0.0/99"], "'10.96.0.0/99' in the skip range is no address range"),

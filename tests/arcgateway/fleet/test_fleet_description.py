@@ -322,3 +322,42 @@ def test_ten_thousand_lines_with_fifty_mistakes_are_told_fast(tmp_path: Path) ->
             in lines[: one.line][max(n for n, line in enumerate(lines[: one.line]) if line.startswith("  shop"))]
         )
     assert spent < 10
+
+
+@pytest.mark.parametrize(
+    ("clusters", "changes", "key", "words"),
+    [
+        ({"a": {"stack": "2"}}, {}, "clusters.a.stack", "a whole number"),
+        ({"a": {"stack": True}}, {}, "clusters.a.stack", "a whole number"),
+        ({"a": {}}, {"clustersPerStack": "50"}, "clustersPerStack", "a whole number"),
+        ({"a": {"ring": None}}, {}, "clusters.a.ring", "is missing"),
+        ({"a": {"name": 7}}, {}, "clusters.a.name", "put it in quotes"),
+        ({"a": "canary"}, {}, "clusters.a", "a map of settings"),
+        ({"a": {}}, {"rings": ["canary"]}, "rings[0]", "a map of settings"),
+        ({"a": {}}, {"name": None}, "name", "is empty"),
+        ({"a": {}}, {"regions": ["New Region"]}, "regions[0]", "like eastus"),
+        ({"a": {}}, {"proxies": {"p": {"httpUrl": None}}}, "proxies.p.httpsUrl", "is missing"),
+        ({"a": {}}, {"defaults": [1]}, "defaults", "has to be a map"),
+    ],
+    ids=["quoted", "truth", "size", "null", "number", "text", "ring", "name", "region", "proxy", "defaults"],
+)
+def test_values_of_a_wrong_kind_are_told(
+    tmp_path: Path, clusters: Mapping[str, Any], changes: Mapping[str, Any], key: str, words: str
+) -> None:
+    found = problems(tmp_path, fleet(clusters, **changes))
+    assert any(one.key == key and words in one.text for one in found), found
+
+
+def test_a_null_takes_away_a_default(tmp_path: Path) -> None:
+    content = fleet({"a": {}, "b": {"proxy": None}}, proxies={"corp": {"httpUrl": "http://proxy:1"}})
+    content["defaults"]["proxy"] = "corp"
+    made = loaded(tmp_path, content).clusters
+    assert (made["a"].proxy, "proxy" in made["b"].config) == ("corp", False)
+
+
+def test_aliases_that_multiply_are_no_bomb(tmp_path: Path) -> None:
+    lines = ["x0: &x0 [a, a]"] + [f"x{n}: &x{n} [*x{n - 1}, *x{n - 1}]" for n in range(1, 60)]
+    begun = time.process_time()
+    found = problems(tmp_path, "\n".join(lines))
+    assert sum(one.text.startswith("is not a setting of a fleet") for one in found) == 60
+    assert time.process_time() - begun < 10
