@@ -423,6 +423,7 @@ def _stack_object(subject: Subject, stack: FleetStack, before: Sequence[str]) ->
     for key in secret_keys:
         config.pop(f"{NAMESPACE}:{key}", None)
     environment = {name: {"type": "Literal", "literal": {"value": value}} for name, value in _ENVIRONMENT.items()}
+    environment["PULUMI_OPTION_POLICY_PACK"] = {"type": "Literal", "literal": {"value": "/share/workspace/policy"}}
     environment |= {"ARM_OIDC_TOKEN_FILE_PATH": {"type": "Literal", "literal": {"value": _POD_TOKEN}}}
     environment |= {"KUBECONFIG": {"type": "Literal", "literal": {"value": "/fleet/kubeconfig"}}}
     for name in (*_OPERATOR_SECRETS, "PULUMI_BACKEND_URL"):

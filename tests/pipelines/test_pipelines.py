@@ -133,7 +133,7 @@ def test_stacks_of_the_operator_by_their_schema() -> None:
 
 @pytest.mark.parametrize("engine", pipelines.ENGINES)
 def test_the_pack_stands_in_every_pipeline(engine: str) -> None:
-    """By the variable that is the option to every `pulumi`; a job that has it not, runs none."""
+    """By the variable that is the option to every `pulumi`."""
     texts = {path: text for path, text in example(engine).items() if not re.fullmatch(r"Pulumi\.[\w-]+\.yaml", path)}
     for path, text in texts.items():
         for document in documents(text):
