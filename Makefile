@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli squid-openssl azapi up down shell status test test-long bench bench-azure bench-policy bench-audit check format schema policy-docs policy-bundle clean
+.PHONY: help toolchain azure-cli squid-openssl azapi backends hadolint up down shell status test test-long bench bench-azure bench-policy bench-audit check format schema policy-docs policy-bundle clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -20,6 +20,13 @@ squid-openssl: toolchain
 azapi: toolchain
 	-@$(PYTHON) -m toolchain --only tofu terraform-provider-azapi
 
+backends: toolchain
+	-@$(PYTHON) -m toolchain --only azurite
+	-@$(PYTHON) -m toolchain --only moto-server
+
+hadolint: toolchain
+	-@$(PYTHON) -m toolchain --only hadolint
+
 up: toolchain ## Start the sandbox and deploy the dev stack into it
 	@$(VENV) -m sandbox up -- pulumi up --yes --stack dev --policy-pack policy
 
@@ -32,10 +39,10 @@ shell: ## A shell in which pulumi, kubectl and az reach the sandbox
 status: ## What runs, and where
 	@$(VENV) -m sandbox status
 
-test: toolchain azure-cli squid-openssl check ## The suite of every day
+test: toolchain azure-cli squid-openssl hadolint check ## The suite of every day
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m "not long"
 
-test-long: toolchain squid-openssl azapi ## The rest: every direction, foreign clients, faults
+test-long: toolchain squid-openssl azapi backends ## The rest: every direction, foreign clients, faults
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m long
 
 bench: toolchain ## What preview and up of 100 clusters cost with the components, and without
