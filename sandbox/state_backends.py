@@ -27,6 +27,7 @@ ACCOUNT = "arcstate"
 #: The container, or the bucket.
 STORE = "state"
 REGION = "us-east-1"
+ACCESS_KEY = "AKIASANDBOX"
 
 #: Seconds for one request of this module's own.
 LIMIT = 10
@@ -188,7 +189,7 @@ class S3:
     def variables(self) -> dict[str, str]:
         return {
             "PULUMI_BACKEND_URL": f"s3://{STORE}?region={REGION}&endpoint={self._url}&s3ForcePathStyle=true",
-            "AWS_ACCESS_KEY_ID": "AKIASANDBOX",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_CA_BUNDLE": str(certificates(self.home).bundle),
             # Nobody is asked for other credentials, least of all a cloud machine's metadata service.
@@ -214,7 +215,9 @@ class S3:
         return f"https://127.0.0.1:{self.home.port('moto')}"
 
     def _ask(self, method: str, path: str, **query: str) -> requests.Response:
-        return _session(self.home).request(method, f"{self._url}{path}", params=query, timeout=LIMIT)
+        # It wants to see a signature, and does not check it.
+        headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/s3/aws4_request"}
+        return _session(self.home).request(method, f"{self._url}{path}", params=query, headers=headers, timeout=LIMIT)
 
 
 #: By the name that the documents and the benchmarks use.
