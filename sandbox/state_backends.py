@@ -37,6 +37,10 @@ class Backend(Protocol):
     """One place for states."""
 
     @property
+    def home(self) -> Home:
+        """The sandbox whose certificates and ports it uses."""
+
+    @property
     def services(self) -> list[Service]:
         """The processes that it takes."""
 
