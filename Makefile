@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli squid-openssl azapi backends hadolint up down shell status test test-long bench bench-azure bench-policy bench-audit check format schema policy-docs policy-bundle clean
+.PHONY: help toolchain azure-cli squid-openssl azapi backends hadolint up down shell status test test-long bench bench-azure bench-policy bench-audit bench-backends bench-association check format schema policy-docs policy-bundle clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -56,6 +56,12 @@ bench-policy: toolchain ## What a preview costs with the policy pack, with idle 
 
 bench-audit: ## What reading logs costs the audit, by their form, and that its memory does not grow with them
 	@$(VENV) -m bench audit
+
+bench-backends: toolchain backends ## What a place of state costs: Azure Blob and S3, in what a folder costs
+	@$(VENV) -m bench backends
+
+bench-association: toolchain ## The CPU seconds of one association and one onboarding, by who uses them
+	@$(VENV) -m bench association
 
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .

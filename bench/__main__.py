@@ -1,4 +1,5 @@
-"""`python -m bench components`, `azure`, `policy`, `audit`, `backends`: what the project's parts cost."""
+"""`python -m bench components`, `azure`, `policy`, `audit`, `backends`,
+`association`: what the project's parts cost."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, azure, backends, policy
+from bench import association, audit, azure, backends, policy
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
@@ -97,6 +98,19 @@ def of_backends(rounds: int, sizes: tuple[int, ...], latency: int, as_json: bool
     else:
         for table in _backend_tables(figures, rounds, latency):
             Console().print(table)
+
+
+@main.command("association")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@_json
+def of_association(rounds: int, as_json: bool) -> None:
+    """What one association and one onboarding cost in CPU time, by who uses it."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = association.measure(Home(Path(folder)), rounds, _say)
+    if as_json:
+        click.echo(json.dumps({"rounds": rounds, "target": association.TARGET, "verbs": figures.plain()}))
+    else:
+        Console().print(_association_table(figures, rounds))
 
 
 def _say(line: str) -> None:
@@ -235,6 +249,21 @@ def _backend_tables(figures: backends.Figures, rounds: int, latency: int) -> tup
         alone, together = map(median, figures.stacks[backend])
         beside.add_row(backend, f"{alone:.2f}", f"{together:.2f}", f"{figures.gain(backend):.2f}")
     return phases, beside
+
+
+def _association_table(figures: association.Figures, rounds: int) -> Table:
+    table = Table(
+        title=f"CPU seconds in the sandbox, median of {rounds}",
+        caption=f"target for associate: at most {association.TARGET:.1f}\n"
+        "first: with the preflight, which an update makes once",
+    )
+    names = (association.DRIVER, *association.PROGRAMS)
+    for title in ("verb", *names, "together", "first"):
+        table.add_column(title, justify="left" if title == "verb" else "right")
+    for verb in association.VERBS:
+        figured = (*(figures.part(verb, name) for name in names), figures.total(verb))
+        table.add_row(verb, *(f"{one:.2f}" for one in (*figured, sum(figures.first[verb].values()))))
+    return table
 
 
 if __name__ == "__main__":
