@@ -18,8 +18,10 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
+import yaml
+
 from bench.engine import QUIET, Run, clean_environment, pulumi
-from bench.policy import PACKAGES, PROJECT
+from bench.policy import PACKAGES, PROJECT, ROOT
 from sandbox import state_backends
 from sandbox.home import PATH_PREFIX, Home
 from sandbox.plugins.anything import AnyProvider, serving
@@ -125,6 +127,7 @@ def measure(
     for name, why in lacking.items():
         if why:
             say(f"{name} is left out: {why}")
+    _project(home)
     figures = Figures(tuple(name for name, why in lacking.items() if not why), tuple(sizes))
     with ExitStack() as stack:
         made = {name: BACKENDS[name](home) for name in figures.backends}
@@ -162,15 +165,10 @@ def _stacks(figures: Figures, home: Home, backend: str, variables: Mapping[str, 
 @contextmanager
 def _stack(home: Home, name: str, size: int, variables: Mapping[str, str]) -> Iterator[Callable[..., Run]]:
     """A stack that is new, and gone at the end; yields what runs a command on it."""
-    own = {
-        **variables,
-        "BENCH_RESOURCES": str(size),
-        "PULUMI_OPTION_CONFIG_FILE": str(home.root / f"{name}.yaml"),
-    }
-    Path(own["PULUMI_OPTION_CONFIG_FILE"]).unlink(missing_ok=True)
-    pulumi(PROJECT, own, "stack", "init", name, "--non-interactive")
-    yield lambda *command: pulumi(PROJECT, own, *command, *QUIET, "--stack", name)
-    pulumi(PROJECT, own, "destroy", "--yes", "--skip-preview", "--remove", *QUIET, "--stack", name)
+    own, project = {**variables, "BENCH_RESOURCES": str(size)}, home.root / "project"
+    pulumi(project, own, "stack", "init", name, "--non-interactive")
+    yield lambda *command: pulumi(project, own, *command, *QUIET, "--stack", name)
+    pulumi(project, own, "destroy", "--yes", "--skip-preview", "--remove", *QUIET, "--stack", name)
 
 
 @contextmanager
@@ -188,6 +186,14 @@ def _engine(home: Home) -> Iterator[dict[str, str]]:
             "PULUMI_DEBUG_PROVIDERS": providers,
             "NO_PROXY": "127.0.0.1,localhost",
         }
+
+
+def _project(home: Home) -> None:
+    """Copy the program that is deployed: `stack init` writes a file for each stack beside it, whatever it is told."""
+    settings = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+    settings["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+    home.write("project/Pulumi.yaml", yaml.safe_dump(settings))
+    home.write("project/__main__.py", (PROJECT / "__main__.py").read_text())
 
 
 @contextmanager

@@ -160,8 +160,9 @@ def _refused(stored: Stored, holder: int) -> str:
     return said
 
 
-def test_azure_blob_takes_the_login_of_the_pipeline_in_place_of_a_key(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A service principal's token: Entra is the sandbox's, by its public name and through the proxy."""
+@pytest.fixture
+def token_only(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[AzureBlob, dict[str, str]]]:
+    """Azure Blob without a key, and what leads to it: Entra and the vault are the sandbox's, by their public names."""
     home = Home(tmp_path)
     shutil.copytree(sandbox.home.root / "certificates", home.root / "certificates")
     if why := state_backends.missing(home, "azblob"):
@@ -169,12 +170,43 @@ def test_azure_blob_takes_the_login_of_the_pipeline_in_place_of_a_key(sandbox: S
     backend = AzureBlob(home, keys=False)
     with Supervisor(home, backend.services):
         backend.prepare()
-        proxy = {"HTTPS_PROXY": sandbox.variables["SANDBOX_PROXY_URL"], "NO_PROXY": "127.0.0.1,localhost"}
-        variables = {**backend.variables(), **proxy, "PULUMI_HOME": str(home.folder("pulumi"))}
-        sandbox.run("pulumi", "stack", "init", "dev", "--non-interactive", **variables)
-        assert [stack["name"] for stack in sandbox.json("pulumi", "stack", "ls", "--json", **variables)] == ["dev"]
-        refused = sandbox.run(
-            "pulumi", "stack", "ls", "--non-interactive", check=False, **{**variables, "AZURE_CLIENT_SECRET": PASSWORD}
+        yield (
+            backend,
+            {
+                **backend.variables(),
+                "HTTPS_PROXY": sandbox.variables["SANDBOX_PROXY_URL"],
+                "NO_PROXY": "127.0.0.1,localhost",
+                "PULUMI_HOME": str(home.folder("pulumi")),
+                "PULUMI_OPTION_CONFIG_FILE": str(home.root / "Pulumi.vault.yaml"),
+                "PULUMI_CONFIG_PASSPHRASE": "",
+            },
         )
-        said = refused.stdout + refused.stderr
-        assert refused.returncode != 0 and "invalid_client" in said and PASSWORD not in said, said
+
+
+def test_azure_blob_and_a_key_vault_take_the_login_of_the_pipeline_and_no_key(
+    sandbox: Sandbox, token_only: tuple[AzureBlob, dict[str, str]], tmp_path: Path
+) -> None:
+    backend, variables = token_only
+    project = tmp_path / "project"
+    project.mkdir()
+    program = {"name": "vaulted", "runtime": "yaml", "config": {"key": "string"}, "outputs": {"key": "${key}"}}
+    (project / "Pulumi.yaml").write_text(json.dumps(program))
+
+    def pulumi(*arguments: str, check: bool = True, **other: str) -> subprocess.CompletedProcess[str]:
+        command = ("pulumi", *arguments, "--non-interactive", "--color", "never")
+        return sandbox.run(*command, cwd=project, check=check, **{**variables, **other})
+
+    vault = "azurekeyvault://arc-state.vault.azure.net/keys/pulumi"
+    pulumi("stack", "init", "dev", "--secrets-provider", vault)
+    pulumi("config", "set", "--secret", "key", PASSWORD)
+    written = (project / "Pulumi.dev.yaml").read_text()
+    assert "encryptedkey:" in written and "encryptionsalt" not in written and PASSWORD not in written
+    assert pulumi("config", "get", "key").stdout.strip() == PASSWORD
+    pulumi("up", "--yes", "--skip-preview")
+    assert pulumi("stack", "output", "key", "--show-secrets").stdout.strip() == PASSWORD
+    assert any("/history/" in name for name in backend.contents())
+    assert not [name for name, content in backend.contents().items() if PASSWORD.encode() in content]
+
+    refused = pulumi("stack", "ls", check=False, AZURE_CLIENT_SECRET=PASSWORD)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0 and "invalid_client" in said and PASSWORD not in said, said
