@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,23 @@ def example(engine: str) -> dict[str, str]:
     return pipelines.files(engine, subject(**OPTIONS[engine]))
 
 
+def write_examples() -> None:
+    """Bring the examples that are checked in up to date."""
+    for engine in OPTIONS:
+        shutil.rmtree(EXAMPLES / engine, ignore_errors=True)
+        for path, text in example(engine).items():
+            file = EXAMPLES / engine / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+
 def documents(text: str) -> list[Any]:
     return [one for one in yaml.safe_load_all(text) if one is not None]
 
 
 def published(name: str) -> Any:
     return json.loads((PUBLISHED / name).read_text())
+
+
+if __name__ == "__main__":
+    write_examples()
