@@ -88,9 +88,7 @@ def serving(kind: str) -> Iterator[Service]:
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            status, answer, headers = service.answer(
-                self.command, self.path, self.headers.get(HEADERS[kind], ""), body
-            )
+            status, answer, headers = service.answer(self.command, self.path, self.headers.get(HEADERS[kind], ""), body)
             data = json.dumps(answer).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(data))}.items():

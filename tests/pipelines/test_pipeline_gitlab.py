@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,15 @@ from comment_service import Service, serving
 from pipeline_files import PROJECT, subject
 from running_sandbox import Sandbox
 
+from arcgateway.arm import Arm
 from arcgateway.fleet import pipelines
+from arcgateway.proxy import ProxySettings
 from sandbox.environment import proxy_url
 from sandbox.pipeline_tokens import issue
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+
+EVENTS = "providers/Microsoft.Insights/eventtypes/management/values"
 
 RULE = "no-tls-terminating-proxies"
 
@@ -97,10 +100,11 @@ class Repository:
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv")),
         }
 
-    def writes(self) -> list[Any]:
-        """What was asked of Azure that changes something."""
-        log = self.sandbox.json(sys.executable, "-m", "sandbox", "--home", str(self.sandbox.home.root), "activity")
-        return [one for one in log if one["operation"].endswith(("/write", "/delete"))]
+    def writes(self) -> list[str]:
+        """What was asked of Azure that changes something, by its activity log."""
+        arm = Arm(ProxySettings(), self.sandbox.variables, lambda _audience: {})
+        path = f"/subscriptions/{self.sandbox.home.identity.subscription_id}/{EVENTS}"
+        return sorted(str(event["eventDataId"]) for event in arm.list(path, "2015-04-01"))
 
 
 @pytest.fixture(scope="module")
