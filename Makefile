@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/bin/python
 IN     := $(VENV) -m sandbox exec --
 
-.PHONY: help toolchain azure-cli squid-openssl azapi up down shell status test test-long bench fleet-demo bench-azure bench-policy bench-audit bench-fleet check format schema policy-docs policy-bundle clean
+.PHONY: help toolchain azure-cli squid-openssl azapi backends hadolint actionlint gitlab-ci-local up down shell status test test-long bench fleet-demo bench-azure bench-policy bench-audit bench-fleet bench-backends bench-association check format schema policy-docs policy-bundle pipelines clean
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -20,6 +20,19 @@ squid-openssl: toolchain
 azapi: toolchain
 	-@$(PYTHON) -m toolchain --only tofu terraform-provider-azapi
 
+backends: toolchain
+	-@$(PYTHON) -m toolchain --only azurite
+	-@$(PYTHON) -m toolchain --only moto-server
+
+hadolint: toolchain
+	-@$(PYTHON) -m toolchain --only hadolint
+
+actionlint: toolchain
+	-@$(PYTHON) -m toolchain --only actionlint
+
+gitlab-ci-local: toolchain
+	-@$(PYTHON) -m toolchain --only gitlab-ci-local
+
 up: toolchain ## Start the sandbox and deploy the dev stack into it
 	@$(VENV) -m sandbox up -- pulumi up --yes --stack dev --policy-pack policy
 
@@ -32,10 +45,10 @@ shell: ## A shell in which pulumi, kubectl and az reach the sandbox
 status: ## What runs, and where
 	@$(VENV) -m sandbox status
 
-test: toolchain azure-cli squid-openssl check ## The suite of every day
+test: toolchain azure-cli squid-openssl hadolint actionlint check ## The suite of every day
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m "not long"
 
-test-long: toolchain squid-openssl azapi ## The rest: every direction, foreign clients, faults
+test-long: toolchain squid-openssl azapi backends gitlab-ci-local ## The rest: every direction, foreign clients, faults
 	@$(VENV) -m pytest -q -n auto --dist loadfile -m long
 
 bench: toolchain ## What preview and up of 100 clusters cost with the components, and without
@@ -57,6 +70,12 @@ bench-audit: ## What reading logs costs the audit, by their form, and that its m
 fleet-demo: toolchain ## Onboard 200 clusters in three rings, with failures and a kill in the middle, and prove the outcome
 	@$(VENV) -m sandbox.fleet_demo
 
+bench-backends: toolchain backends ## What a place of state costs: Azure Blob and S3, in what a folder costs
+	@$(VENV) -m bench backends
+
+bench-association: toolchain ## The CPU seconds of one association and one onboarding, by who uses them
+	@$(VENV) -m bench association
+
 check: ## Format, lint and types
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
@@ -76,6 +95,9 @@ policy-docs: ## Write docs/policies.md anew from the rules
 
 policy-bundle: toolchain ## Write dist/policy, the policy pack as a folder of its own, ready to be published
 	@$(VENV) policy/bundle.py
+
+pipelines: ## Write the examples of pipelines anew
+	@$(VENV) tests/pipelines/pipeline_files.py
 
 clean: ## Remove the sandbox's state (not the tool chain)
 	@$(VENV) -m sandbox down

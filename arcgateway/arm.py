@@ -187,20 +187,7 @@ class Arm:
             return self._opened
 
     def _session(self, base: str) -> Session:
-        """A session through the proxy that is right for this address, with the roots of the environment."""
-        from arcgateway import https
-
-        bundle = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("SSL_CERT_FILE") or ""
-        return https.session(bundle, self._proxies(base))
-
-    def _proxies(self, url: str) -> Mapping[str, str]:
-        from requests.utils import get_environ_proxies
-
-        parts = urlsplit(url)
-        if not self._traffic:
-            return get_environ_proxies(url) if parts.hostname not in ("localhost", "127.0.0.1", "::1") else {}
-        proxy = self._traffic.route(parts.hostname or "", parts.port or 443)
-        return {"https": proxy.url, "http": proxy.url} if proxy else {}
+        return session(self._traffic, self._env, base)
 
     def _discover(self) -> Cloud:
         host = self._env.get("ARM_METADATA_HOSTNAME") or self._env.get("ARM_METADATA_HOST")
@@ -224,6 +211,24 @@ class Arm:
                 f"{host} (ARM_METADATA_HOSTNAME) does not answer as an Azure metadata service",
                 "unset it for the public cloud, or name the right host",
             ) from error
+
+
+def session(traffic: ProxySettings, env: Mapping[str, str], base: str) -> Session:
+    """A session through the proxy that is right for an address, with the roots of the environment."""
+    from arcgateway import https
+
+    bundle = env.get("REQUESTS_CA_BUNDLE") or env.get("SSL_CERT_FILE") or ""
+    return https.session(bundle, _proxies(traffic, base))
+
+
+def _proxies(traffic: ProxySettings, url: str) -> Mapping[str, str]:
+    from requests.utils import get_environ_proxies
+
+    parts = urlsplit(url)
+    if not traffic:
+        return get_environ_proxies(url) if parts.hostname not in ("localhost", "127.0.0.1", "::1") else {}
+    proxy = traffic.route(parts.hostname or "", parts.port or 443)
+    return {"https": proxy.url, "http": proxy.url} if proxy else {}
 
 
 @dataclass(frozen=True)

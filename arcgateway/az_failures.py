@@ -28,6 +28,7 @@ class Pattern:
 
 
 NOT_LOGGED_IN = "az is not logged in"
+LOGIN_EXPIRED = "the login of az has expired"
 
 #: The first match counts, so what is final stands before what is general. Codes of Azure stand first of all: they are
 #: plain, and the words around them are not. A number counts as a status where no line of a traceback has it.
@@ -42,6 +43,12 @@ PATTERNS = (
         r"please run:? ['\"]?az login|no subscription found|AADSTS70043|AADSTS700082|interactive authentication",
         NOT_LOGGED_IN,
         "run `az login`, or set ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET",
+    ),
+    # What a pipeline's token was exchanged for lasts an hour, and the token that `az` keeps mostly less.
+    Pattern(
+        r"AADSTS700024",
+        LOGIN_EXPIRED,
+        "run `az login`, and run again",
     ),
     Pattern(
         r"AADSTS90024|AADSTS90033|temporarily_unavailable",
@@ -62,7 +69,7 @@ PATTERNS = (
     ),
     Pattern(
         r"ExpiredAuthenticationToken|InvalidAuthenticationToken|access token (?:is|has) expired|AADSTS50173",
-        "the login of az has expired",
+        LOGIN_EXPIRED,
         "run `az login`, and run again",
     ),
     Pattern(

@@ -19,11 +19,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arcgateway import az_versions, connect_flags, workspace
-from arcgateway.az_failures import NOT_LOGGED_IN, classify
+from arcgateway import arm, az_versions, connect_flags, login, workspace
+from arcgateway.az_failures import LOGIN_EXPIRED, NOT_LOGGED_IN, classify
 from arcgateway.errors import Failure
 from arcgateway.ids import ConnectedClusterId, GatewayId
 from arcgateway.kube import NAMESPACE, RELEASE, RELEASE_NAMESPACE
@@ -104,6 +105,7 @@ class AzureCli:
         redact: Redactor,
         progress: Callable[[str], None],
     ) -> None:
+        self._traffic = traffic
         self._env = traffic.environment(env)
         self._kubeconfig = kubeconfig
         self._lifeline = lifeline
@@ -201,7 +203,8 @@ class AzureCli:
             try:
                 return self._supervised(command, argv, env, seconds)
             except Failure as failure:
-                if NOT_LOGGED_IN not in failure.cause or not self._log_in(program, folder, env):
+                unknown = any(cause in failure.cause for cause in (NOT_LOGGED_IN, LOGIN_EXPIRED))
+                if not unknown or not self._log_in(program, folder, env):
                     raise
             return self._supervised(command, argv, env, seconds)
 
@@ -212,13 +215,21 @@ class AzureCli:
         return program
 
     def _log_in(self, program: str, folder: Path, env: dict[str, str]) -> bool:
-        """Log the service principal of the environment in, into this call's configuration alone."""
-        tenant, client, secret = (
-            env.get(f"ARM_{name}") or env.get(f"AZURE_{name}") for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")
-        )
-        if not (tenant and client and secret):
+        """Log the identity of the environment in, into this call's configuration alone.
+
+        With a pipeline's token that is asked for now: `az` keeps it, and cannot renew its login once it has expired.
+        """
+        client = login.principal(env)
+        if not client:
             return False
         self._progress("az is not logged in: logging the environment's service principal in for this call")
+        secret, tenant = (env.get(f"ARM_{name}") or env.get(f"AZURE_{name}") for name in ("CLIENT_SECRET", "TENANT_ID"))
+        assert tenant
+        credential: list[Argument] = (
+            ["--password", Secret(secret)]
+            if secret
+            else ["--federated-token", Secret(login.federated_token(env, partial(arm.session, self._traffic, env)))]
+        )
         words: list[Argument] = [
             "login",
             "--service-principal",
@@ -226,8 +237,7 @@ class AzureCli:
             client,
             "--tenant",
             tenant,
-            "--password",
-            Secret(secret),
+            *credential,
             "--output",
             "none",
         ]

@@ -6,14 +6,22 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from arcgateway import __version__, audit_command, endpoints, endpoints_command, files, in_cluster_options
+from arcgateway import (
+    __version__,
+    audit_command,
+    endpoints,
+    endpoints_command,
+    files,
+    identity_command,
+    in_cluster_options,
+)
 from arcgateway.errors import Failure
 from arcgateway.fleet import command as fleet_command
 from arcgateway.options import EDITION, FAILED, GATEWAY, JSON, SCENARIO, VAULT, checked, tell
@@ -269,6 +277,7 @@ def import_command(
 
 _group.add_command(audit_command.command())
 _group.add_command(fleet_command.fleet)
+_group.add_command(identity_command.command(lambda env: _az(env)))
 
 
 @_group.command(hidden=True)
@@ -306,13 +315,13 @@ def _arm() -> Arm:
     return Arm(ProxySettings(), os.environ, lambda audience: _az().access_token(audience))
 
 
-def _az() -> AzureCli:
+def _az(env: Mapping[str, str] = os.environ) -> AzureCli:
     from arcgateway.azure_cli import AzureCli
     from arcgateway.lifeline import Lifeline
     from arcgateway.proxy import ProxySettings
     from arcgateway.redaction import Redactor
 
-    return AzureCli(os.environ, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
+    return AzureCli(env, ProxySettings(), None, Lifeline(), Redactor(), lambda _line: None)
 
 
 def _cluster(context: str | None) -> Cluster:

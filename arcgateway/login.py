@@ -11,17 +11,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from arcgateway.errors import Failure
 
 if TYPE_CHECKING:
     from requests import Session
 
+#: What holds a credential in an environment; without all of these, a login is that of `az`.
+CREDENTIAL = frozenset(
+    (
+        *(f"{prefix}_{name}" for prefix in ("ARM", "AZURE") for name in ("CLIENT_ID", "TENANT_ID", "CLIENT_SECRET")),
+        "ARM_OIDC_TOKEN",
+        "ARM_OIDC_TOKEN_FILE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE",
+    )
+)
+
 #: Of the public cloud: the one login service that can tell which others there are.
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 
 #: Errors of OAuth (RFC 6749, 4.1.2.1) that are none of the caller's; msal raises for answers of 500 and above.
 _PASSING = ("server_error", "temporarily_unavailable")
+
+#: What a pipeline's token has to be for, that Entra ID takes it as a login.
+AUDIENCE = "api://AzureADTokenExchange"
 
 #: Seconds before its end at which a token is no longer used.
 _MARGIN = 300
@@ -115,41 +129,99 @@ class Login:
         return _Token(answer["access_token"], time.time() + float(answer["expires_in"]))
 
     def _assertion(self) -> str:
-        """The token of the pipeline's own identity: given, in a file, or asked for as GitHub's runners serve it."""
-        if given := self._env.get("ARM_OIDC_TOKEN"):
-            return given
-        if path := _token_file(self._env):
-            try:
-                return Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise Failure(
-                    f"the pipeline's token in {path} cannot be read ({error})",
-                    "mend AZURE_FEDERATED_TOKEN_FILE or ARM_OIDC_TOKEN_FILE_PATH, which name it",
-                ) from None
-        return self._ask_pipeline(*_token_request(self._env))
+        return federated_token(self._env, self._open_session)
 
-    def _ask_pipeline(self, url: str, bearer: str) -> str:
+
+@dataclass(frozen=True)
+class TokenService:
+    """What gives a pipeline's job the token of its own identity, as often as it asks.
+
+    Attributes:
+        url: whom to ask; empty where the environment names nobody.
+        bearer: by what the job is known there.
+        method, parameters, answer: how that is asked for, and where in the answer the token is.
+        mend: what a job lacks that gets none.
+    """
+
+    url: str
+    bearer: str = field(repr=False)
+    method: str
+    parameters: Mapping[str, str]
+    answer: str
+    mend: str
+
+    def token(self, open_session: Callable[[str], Session]) -> str:
+        """A token, made for this request.
+
+        Raises:
+            Failure: the service cannot be reached, or gives none.
+        """
         from requests import RequestException
 
         from arcgateway import https
 
         try:
-            with self._open_session(url) as session:
-                answer = session.get(
-                    url,
-                    params={"audience": "api://AzureADTokenExchange"},
-                    headers={"Authorization": f"Bearer {bearer}"},
+            with open_session(self.url) as session:
+                answer = session.request(
+                    self.method,
+                    self.url,
+                    params=dict(self.parameters),
+                    headers={"Authorization": f"Bearer {self.bearer}"},
+                    allow_redirects=False,
                 )
                 answer.raise_for_status()
         except RequestException as error:
-            raise https.unreachable(url, error) from error
+            raise https.unreachable(self.url, error) from error
         try:
-            return str(answer.json()["value"])
+            return str(answer.json()[self.answer])
         except (ValueError, KeyError, TypeError):
+            raise Failure(f"the pipeline's token service ({_host(self.url)}) gave no token", self.mend) from None
+
+
+def token_service(env: Mapping[str, str]) -> TokenService:
+    """The service that an environment names: GitHub's, or that of Azure Pipelines."""
+    github = env.get("ARM_OIDC_REQUEST_URL") or env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or ""
+    connection = env.get("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID") or ""
+    if not github and connection and (azure := env.get("SYSTEM_OIDCREQUESTURI")):
+        return TokenService(
+            azure,
+            env.get("SYSTEM_ACCESSTOKEN") or "",
+            "POST",
+            {"api-version": "7.1", "serviceConnectionId": connection},
+            "oidcToken",
+            "give the step `SYSTEM_ACCESSTOKEN: $(System.AccessToken)`, and the service connection workload identity",
+        )
+    return TokenService(
+        github,
+        env.get("ARM_OIDC_REQUEST_TOKEN") or env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or "",
+        "GET",
+        {"audience": AUDIENCE},
+        "value",
+        "allow the job to ask for one (on GitHub: `permissions: id-token: write`)",
+    )
+
+
+def federated_token(env: Mapping[str, str], open_session: Callable[[str], Session]) -> str:
+    """The token of a pipeline's own identity: given, in a file, or asked for.
+
+    Raises:
+        Failure: the file cannot be read, or the pipeline's service gives none.
+    """
+    if given := env.get("ARM_OIDC_TOKEN"):
+        return given
+    if path := _token_file(env):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
             raise Failure(
-                "the pipeline's token service (ARM_OIDC_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_URL) gave no token",
-                "allow the job to ask for one (on GitHub: `permissions: id-token: write`)",
+                f"the pipeline's token in {path} cannot be read ({error})",
+                "mend AZURE_FEDERATED_TOKEN_FILE or ARM_OIDC_TOKEN_FILE_PATH, which name it",
             ) from None
+    return token_service(env).token(open_session)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or url
 
 
 def _refused(detail: str, *, passes: bool = False) -> Failure:
@@ -161,19 +233,12 @@ def _refused(detail: str, *, passes: bool = False) -> Failure:
 
 def _has_credential(env: Mapping[str, str]) -> bool:
     return bool(
-        _setting(env, "CLIENT_SECRET") or env.get("ARM_OIDC_TOKEN") or _token_file(env) or _token_request(env)[0]
+        _setting(env, "CLIENT_SECRET") or env.get("ARM_OIDC_TOKEN") or _token_file(env) or token_service(env).url
     )
 
 
 def _token_file(env: Mapping[str, str]) -> str:
     return env.get("AZURE_FEDERATED_TOKEN_FILE") or env.get("ARM_OIDC_TOKEN_FILE_PATH") or ""
-
-
-def _token_request(env: Mapping[str, str]) -> tuple[str, str]:
-    return (
-        env.get("ARM_OIDC_REQUEST_URL") or env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or "",
-        env.get("ARM_OIDC_REQUEST_TOKEN") or env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or "",
-    )
 
 
 def _setting(env: Mapping[str, str], name: str) -> str:

@@ -101,6 +101,7 @@ class Operations:
         self._env = {name: value for name, value in env.items() if name not in driver_settings.NAMES}
         self._redact = redact
         self._lifeline = lifeline
+        self._ranges: tuple[tuple[str, ...], bool] | None = None
         self._go_by(settings.proxy)
 
     def _go_by(self, traffic: ProxySettings) -> None:
@@ -355,7 +356,15 @@ class Operations:
         return Seen(cluster, setting)
 
     def _agents(self, *, ranges: bool) -> Agents:
-        return self._cluster().agents(service_ranges=ranges)
+        """What is in the cluster; its service ranges are read once: they stay, and a read costs a process."""
+        asked = ranges and self._ranges is None
+        agents = self._cluster().agents(service_ranges=asked)
+        if asked:
+            self._ranges = agents.service_ranges, agents.guessed
+        elif ranges and self._ranges is not None:
+            known, guessed = self._ranges
+            agents = replace(agents, service_ranges=known, guessed=guessed)
+        return agents
 
     def _cluster(self) -> Cluster:
         return Cluster(kubeconfig.read(self._settings.kube_context, self._env), self._env)

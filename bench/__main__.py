@@ -1,4 +1,4 @@
-"""`python -m bench components`, `azure`, `policy`, `audit`, `fleet`: what the project's parts cost."""
+"""`python -m bench components`, `azure`, `policy`, `audit`, `fleet`, `backends`, `association`: what the parts cost."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, azure, fleet, policy
+from bench import association, audit, azure, backends, fleet, policy
 from bench.components import MEASURE, PHASES, TARGET, TYPICAL, Figures, measure
 from sandbox.home import Home
 
@@ -103,6 +104,35 @@ def of_audit(rounds: int, forms: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps({"rounds": rounds, "targets": audit.TARGETS, "forms": figures.plain()}))
     else:
         Console().print(_audit_table(figures))
+
+
+@main.command("backends")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--size", "sizes", multiple=True, type=click.IntRange(1), default=backends.SIZES, show_default=True)
+@click.option("--latency", type=click.IntRange(0), default=0, show_default=True, help="Milliseconds there and back.")
+@_json
+def of_backends(rounds: int, sizes: tuple[int, ...], latency: int, as_json: bool) -> None:
+    """What a stack costs in Azure Blob and in S3, in what it costs in a folder; and stacks side by side."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = backends.measure(Path(folder), rounds, _say, sizes=sizes, latency=latency / 1000)
+    if as_json:
+        click.echo(json.dumps({"rounds": rounds, "latency": latency, "backends": figures.plain()}))
+    else:
+        for table in _backend_tables(figures, rounds, latency):
+            Console().print(table)
+
+
+@main.command("association")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@_json
+def of_association(rounds: int, as_json: bool) -> None:
+    """What one association and one onboarding cost in CPU time, by who uses it."""
+    with tempfile.TemporaryDirectory(prefix="arcgateway-bench-") as folder:
+        figures = association.measure(Home(Path(folder)), rounds, _say)
+    if as_json:
+        click.echo(json.dumps({"rounds": rounds, "target": association.TARGET, "verbs": figures.plain()}))
+    else:
+        Console().print(_association_table(figures, rounds))
 
 
 def _say(line: str) -> None:
@@ -214,6 +244,47 @@ def _audit_table(figures: audit.Figures) -> Table:
     for form in figures.forms:
         sizes = (f"{figures.memory(form, size) / 1e6:.0f}" for size in (short, long))
         table.add_row(form, f"{figures.rate(form):,.0f}", *sizes, f"{figures.ratio(form):.2f}")
+    return table
+
+
+def _backend_tables(figures: backends.Figures, rounds: int, latency: int) -> tuple[Table, Table]:
+    way = f", {latency} ms to the server and back" if latency else ""
+    phases = Table(title=f"stacks of {', '.join(map(str, figures.sizes))}, median of {rounds}, interleaved{way}")
+    for title in ("phase", "resources", "state in", "seconds", "ratio", "CPU seconds", "requests"):
+        phases.add_column(title, justify="left" if title in ("phase", "state in") else "right")
+    for phase in backends.PHASES:
+        for size in figures.sizes:
+            for row, backend in enumerate(figures.backends):
+                phases.add_row(
+                    *(("", "") if row else (phase, str(size))),
+                    backend,
+                    f"{figures.seconds(backend, size, phase):.2f}",
+                    f"{figures.ratio(backend, size, phase):.2f}",
+                    f"{figures.cpu_seconds(backend, size, phase):.2f}",
+                    str(figures.requests[backend, size, phase]),
+                )
+        phases.add_section()
+    beside = Table(title=f"{backends.STACKS} stacks of {backends.SIZE}, up, all new{way}")
+    for title in ("state in", "one after the other", "side by side", "times as fast"):
+        beside.add_column(title, justify="left" if title == "state in" else "right")
+    for backend in figures.backends:
+        alone, together = map(median, figures.stacks[backend])
+        beside.add_row(backend, f"{alone:.2f}", f"{together:.2f}", f"{figures.gain(backend):.2f}")
+    return phases, beside
+
+
+def _association_table(figures: association.Figures, rounds: int) -> Table:
+    table = Table(
+        title=f"CPU seconds in the sandbox, median of {rounds}",
+        caption=f"target for associate: at most {association.TARGET:.1f}\n"
+        "first: with the preflight, which an update makes once",
+    )
+    names = (association.DRIVER, *association.PROGRAMS)
+    for title in ("verb", *names, "together", "first"):
+        table.add_column(title, justify="left" if title == "verb" else "right")
+    for verb in association.VERBS:
+        figured = (*(figures.part(verb, name) for name in names), figures.total(verb))
+        table.add_row(verb, *(f"{one:.2f}" for one in (*figured, sum(figures.first[verb].values()))))
     return table
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import psutil
 
-from sandbox import plugin_choice, seed
+from sandbox import pipeline_tokens, plugin_choice, seed
 from sandbox.controls import NotRunning, Refused, ask
 from sandbox.environment import STACK, environment, exports, follow_stack_file, stack_file
 from sandbox.fault_command import fault
@@ -141,6 +141,15 @@ def env(home: Home) -> None:
     """Print `export NAME=value` lines: `. <(python -m sandbox env)`."""
     stack_file(home)
     click.echo(exports(environment(home)), nl=False)
+
+
+@main.command("pipeline-token")
+@click.option("--subject", default="project_path:platform/fleet:ref_type:branch:ref:main", show_default=True)
+@click.option("--seconds", default=3600, show_default=True, help="For how long it is valid.")
+@click.pass_obj
+def pipeline_token(home: Home, subject: str, seconds: int) -> None:
+    """Print a token of a pipeline's own identity, for ARM_OIDC_TOKEN: logins then need no secret."""
+    click.echo(pipeline_tokens.issue(home.identity.client_secret, subject, seconds))
 
 
 @main.command("exec", context_settings={"ignore_unknown_options": True})

@@ -8,8 +8,10 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from toolchain import azure_cli, gobuild, golang, hosts, squid, tools, virtualenv
+from toolchain import gobuild, golang, hosts, squid, tools, virtualenv
 from toolchain.errors import Stopped
+from toolchain.node_tools import NODE_TOOLS, NodeTool
+from toolchain.python_tools import PYTHON_TOOLS, PythonTool
 from toolchain.records import ASIDE, Record
 from toolchain.table import TOOLS, Tool
 from toolchain.workshop import Workshop
@@ -27,9 +29,9 @@ class Engine:
         self._shop = shop
         self._table = {tool.name: tool for tool in table}
         self.folder = shop.folder
-        self.names = [virtualenv.NAME, *self._table, hosts.NAME, *_SQUIDS, azure_cli.NAME]
+        self.names = [virtualenv.NAME, *self._table, hosts.NAME, *_SQUIDS, *_CLIENTS]
         #: Those that are got only when they are asked for by name.
-        self.extras = {squid.OPENSSL.name, azure_cli.NAME, *(tool.name for tool in table if tool.extra)}
+        self.extras = {squid.OPENSSL.name, *_CLIENTS, *(tool.name for tool in table if tool.extra)}
 
     def look(self) -> dict[str, Record | None]:
         """What is there now, by name; None for what is missing or no longer right."""
@@ -38,8 +40,8 @@ class Engine:
         for tool in self._table.values():
             found[tool.name] = tools.ready(self._shop, tool, records)
         found[hosts.NAME] = hosts.ready(self._shop, records)
-        found |= {name: one.ready(self._shop, records) for name, one in _SQUIDS.items()}
-        found[azure_cli.NAME] = azure_cli.ready(self._shop, records)
+        for one in (*_SQUIDS.values(), *_CLIENTS.values()):
+            found[one.name] = one.ready(self._shop, records)
         return found
 
     def provide(self, only: Sequence[str] = ()) -> dict[str, Record | None]:
@@ -124,12 +126,14 @@ class Engine:
             tools.provide(self._shop, tool, go)
 
 
+#: What the project is tried with.
+_CLIENTS: dict[str, PythonTool | NodeTool] = {**PYTHON_TOOLS, **NODE_TOOLS}
+
 _SQUIDS = {one.name: one for one in (squid.PLAIN, squid.OPENSSL)}
 
 _PACKAGES: dict[str, Callable[[Workshop], Record]] = {
     virtualenv.NAME: virtualenv.provide,
-    **{name: one.provide for name, one in _SQUIDS.items()},
-    azure_cli.NAME: azure_cli.provide,
+    **{name: one.provide for name, one in (*_SQUIDS.items(), *_CLIENTS.items())},
 }
 
 

@@ -95,6 +95,7 @@ ETCD = "3.5.21"
 HELM = "3.18.6"
 OPENTOFU = "1.12.6"
 AZAPI = "1.15.0"
+ACTIONLINT = "1.7.12"
 
 #: Lower than the language version of the go.mod files, and Go refuses them.
 GO = Range((1, 26, 6), (2,))
@@ -229,6 +230,23 @@ TOOLS: tuple[Tool, ...] = (
         Range((1, 15), (3,)),
         (),
         build=GoBuild("azapi", "github.com/Azure/terraform-provider-azapi"),
+        extra=True,
+    ),
+    Tool(
+        "actionlint",
+        ACTIONLINT,
+        Range((1, 7), (2,)),
+        ("-version",),
+        Download(
+            "https://github.com/rhysd/actionlint/releases/download/v{version}/actionlint_{version}_{os}_{arch}.tar.gz",
+            "https://github.com/rhysd/actionlint/releases/download/v{version}/actionlint_{version}_checksums.txt",
+            folder="",
+        ),
+        build=GoBuild(
+            "actionlint",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+            {"github.com/rhysd/actionlint.version": ACTIONLINT},
+        ),
         extra=True,
     ),
 )

@@ -21,10 +21,15 @@ def login(context: Context, args: Namespace) -> Any:
             "This stand-in logs in service principals only.",
             "Run 'az login --service-principal -u ID -p @FILE -t TENANT'.",
         )
-    for value, flag in ((args.username, "--username"), (args.password, "--password"), (args.tenant, "--tenant")):
+    credential = args.password or args.federated_token
+    for value, flag in (
+        (args.username, "--username"),
+        (credential, "--password or --federated-token"),
+        (args.tenant, "--tenant"),
+    ):
         if not value:
             raise AzError(f"usage error: {flag} is needed with --service-principal.")
-    context.profile.login(args.username, args.password, args.tenant)
+    context.profile.login(args.username, credential, args.tenant, federated=not args.password)
     account = {"id": "", "tenantId": args.tenant, "user": {"name": args.username, "type": "servicePrincipal"}}
     arm = Arm(context.transport, context.profile, account)
     subscriptions = arm.pages("/subscriptions", SUBSCRIPTIONS)

@@ -161,6 +161,7 @@ def _login(parser: ArgumentParser) -> None:
     parser.add_argument("--service-principal", action="store_true")
     parser.add_argument("--username", "-u")
     parser.add_argument("--password", "-p")
+    parser.add_argument("--federated-token")
     parser.add_argument("--tenant", "-t")
     parser.add_argument("--allow-no-subscriptions", action="store_true")
 

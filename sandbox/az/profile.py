@@ -20,6 +20,7 @@ LOGIN = "https://login.microsoftonline.com"
 MANAGEMENT = "https://management.core.windows.net/"
 GRAPH = "https://graph.microsoft.com/"
 
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 NOT_LOGGED_IN = "Please run 'az login' to setup account."
 
 #: With a byte order mark, as the real client writes its files.
@@ -67,7 +68,7 @@ class Profile:
             raise AzError(f"Subscription '{wanted}' not found. Check the spelling and casing and try again.")
         raise AzError("No subscription found. Run 'az account set' to select a subscription.")
 
-    def login(self, client_id: str, secret: str, tenant: str) -> None:
+    def login(self, client_id: str, secret: str, tenant: str, *, federated: bool = False) -> None:
         """Remember a service principal, once the login service has given it a token.
 
         The calls before the token are those of MSAL, which looks up the authority first.
@@ -83,7 +84,8 @@ class Profile:
                 raise AzError(
                     _login_error(answer.body) or f"Unable to get authority configuration for {LOGIN}/{tenant}."
                 )
-        principal = {"client_id": client_id, "tenant": tenant, "client_secret": secret}
+        credential = {"client_assertion" if federated else "client_secret": secret}
+        principal = {"client_id": client_id, "tenant": tenant, **credential}
         token, expires = self._ask(principal, MANAGEMENT)
         others = [one for one in self._principals() if (one["client_id"], one["tenant"]) != (client_id, tenant)]
         self._write("service_principal_entries.json", [*others, principal])
@@ -118,9 +120,13 @@ class Profile:
         form = {
             "grant_type": "client_credentials",
             "client_id": principal["client_id"],
-            "client_secret": principal["client_secret"],
             "scope": f"{resource}/.default",
         }
+        if "client_secret" in principal:
+            form["client_secret"] = principal["client_secret"]
+        else:
+            # As it was at the login: the real client, too, keeps it, and can do nothing once it has expired.
+            form |= {"client_assertion_type": _ASSERTION, "client_assertion": principal["client_assertion"]}
         answer = self._transport.request(
             "POST",
             f"{LOGIN}/{principal['tenant']}/oauth2/v2.0/token",

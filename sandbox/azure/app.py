@@ -28,6 +28,7 @@ from sandbox.azure import (
     metadata,
     registry,
     transport,
+    vault,
 )
 from sandbox.azure.core import Azure, Call, Reply, refusal
 from sandbox.azure.documents import encode
@@ -53,6 +54,8 @@ def part_of(host: str, path: str) -> Part:
         return login.answer
     if host.endswith(".dp.kubernetesconfiguration.azure.com"):
         return dataplane.answer
+    if host.endswith(".vault.azure.net"):
+        return vault.answer
     if host in _HOSTS:
         return _HOSTS[host]
     return _plain if _AZURE.fullmatch(host) else _misdirected

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote_plus
 
-from sandbox import world
+from sandbox import pipeline_tokens, world
 from sandbox.azure import principals, tokens
 from sandbox.azure.core import Azure, Call, Reply, stamp
 from sandbox.azure.routes import Routes
@@ -19,6 +19,7 @@ PUBLIC = "https://login.microsoftonline.com"
 ALIASES = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
 #: Names that stand for any tenant.
 _ANY = ("common", "organizations")
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 def answer(azure: Azure, call: Call) -> Reply:
@@ -65,7 +66,7 @@ def _configuration(azure: Azure, call: Call, params: Mapping[str, str], version:
         200,
         {
             "token_endpoint": f"{root}/oauth2{version}/token",
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
             "jwks_uri": f"{root}/discovery{version}/keys",
             "response_types_supported": ["code", "id_token", "token"],
             "subject_types_supported": ["pairwise"],
@@ -132,7 +133,14 @@ def _token(azure: Azure, form: Mapping[str, str], tenant: str, audience: str, ve
             "unauthorized_client",
             f"Application with identifier '{client[:60]}' was not found in the directory '{world.TENANT_NAME}'.",
         )
-    if not hmac.compare_digest(form.get("client_secret", "").encode(), secret.encode()):
+    if form.get("client_assertion"):
+        if form.get("client_assertion_type") != _ASSERTION:
+            return _refuse("AADSTS50027", "invalid_request", "The client_assertion_type is none that is known.")
+        try:
+            pipeline_tokens.check(azure.identity.client_secret, form["client_assertion"])
+        except pipeline_tokens.Invalid as wrong:
+            return Reply(401, problem(wrong.code, "invalid_client", wrong.message))
+    elif not hmac.compare_digest(form.get("client_secret", "").encode(), secret.encode()):
         message = (
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
             "not the client secret ID."

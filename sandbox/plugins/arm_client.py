@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,10 +33,53 @@ PATIENCE = 2 * 60 * 60.0
 
 
 @dataclass(frozen=True)
+class Federation:
+    """Where a pipeline's token comes from: given, in a file that is read once, or asked for at each need.
+
+    Just so does the real plugin, which therefore cannot outlive a token that it was given.
+    """
+
+    token: str = ""
+    path: str = ""
+    request_url: str = ""
+    request_token: str = ""
+
+    def assertion(self) -> Callable[[], str]:
+        """What gives the token."""
+        if self.token:
+            return lambda: self.token
+        if self.path:
+            try:
+                text = Path(self.path).read_text().strip()
+            except OSError as error:
+                raise ArmError(f"failed to read OIDC token from {self.path}: {error.strerror}") from error
+            return lambda: text
+        if self.request_url and self.request_token:
+            return self._ask
+        raise ArmError("A OIDC token or request URL and token must be configured when authenticating with OIDC.")
+
+    def _ask(self) -> str:
+        from azure.core import PipelineClient
+        from azure.core.rest import HttpRequest
+
+        client = PipelineClient[HttpRequest, Any](self.request_url, policies=[], **_trust())
+        request = HttpRequest(
+            "GET",
+            self.request_url,
+            params={"audience": "api://AzureADTokenExchange"},
+            headers={"Authorization": f"Bearer {self.request_token}"},
+        )
+        answer = client.send_request(request)
+        answer.raise_for_status()
+        return str(answer.json()["value"])
+
+
+@dataclass(frozen=True)
 class Account:
     """A service principal, and where Azure is.
 
     Attributes:
+        federation: in place of a secret.
         metadata_host: host and port of a metadata service; "" for the public cloud.
     """
 
@@ -44,6 +88,7 @@ class Account:
     client: str
     secret: str
     metadata_host: str
+    federation: Federation | None = None
 
 
 @dataclass(frozen=True)
@@ -148,18 +193,20 @@ class ArmClient:
 
     @cached_property
     def _credential(self) -> TokenCredential:
-        from azure.identity import ClientSecretCredential
+        from azure.identity import ClientAssertionCredential, ClientSecretCredential
 
         account = self._account
-        return ClientSecretCredential(
+        kind: Any = ClientAssertionCredential if account.federation else ClientSecretCredential
+        credential: TokenCredential = kind(
             account.tenant,
             account.client,
-            account.secret,
+            account.federation.assertion() if account.federation else account.secret,
             authority=self._cloud.login,
             # A cloud of one's own is not among those that the public one vouches for.
             disable_instance_discovery=bool(account.metadata_host),
             **_trust(),
         )
+        return credential
 
     @cached_property
     def _client(self) -> ARMPipelineClient[HttpRequest, HttpResponse]:

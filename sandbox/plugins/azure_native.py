@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from sandbox.plugins import arm_mapping
-from sandbox.plugins.arm_client import Account, ArmClient, ArmError, Unfinished
+from sandbox.plugins.arm_client import Account, ArmClient, ArmError, Federation, Unfinished
 from sandbox.plugins.azure_types import GETTERS, TYPES, ArmType
 from sandbox.plugins.changes import changes, prefixes, transfer
 from sandbox.plugins.fields import Failure, check, schema
@@ -52,6 +52,14 @@ _SETTINGS = {
 }
 _NEEDED = ("subscriptionId", "tenantId", "clientId", "clientSecret")
 
+#: Where a pipeline's token comes from, each with the variables that the real plugin reads, the first that is set.
+_FEDERATION = {
+    "token": ("ARM_OIDC_TOKEN",),
+    "path": ("ARM_OIDC_TOKEN_FILE_PATH",),
+    "request_url": ("ARM_OIDC_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+    "request_token": ("ARM_OIDC_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+}
+
 
 @dataclass
 class _Configured:
@@ -72,7 +80,16 @@ class AzureNativePlugin(Plugin):
 
     def configure(self, settings: Properties) -> None:
         found = {name: settings.get(name) or os.environ.get(variable, "") for name, variable in _SETTINGS.items()}
-        missing = [f"azure-native:{name} (or {_SETTINGS[name]})" for name in _NEEDED if not found[name]]
+        federation = None
+        # A secret goes first, as with the real plugin.
+        if not found["clientSecret"] and (settings.get("useOidc") or os.environ.get("ARM_USE_OIDC")) in ("true", "1"):
+            given = {
+                field: next((value for name in names if (value := os.environ.get(name))), "")
+                for field, names in _FEDERATION.items()
+            }
+            federation = Federation(**given)
+        needed = _NEEDED[:-1] if federation else _NEEDED
+        missing = [f"azure-native:{name} (or {_SETTINGS[name]})" for name in needed if not found[name]]
         if missing:
             raise PluginError(
                 f"azure-native signs in as a service principal and lacks {', '.join(missing)}: "
@@ -80,7 +97,8 @@ class AzureNativePlugin(Plugin):
             )
         if found["environment"].lower() not in ("", "public", "azurecloud"):
             raise PluginError(f"azure-native:environment is '{found['environment']}': the sandbox knows 'public' only")
-        account = Account(*(found[name] for name in (*_NEEDED, "metadataHost")))
+        subscription, tenant, client, secret, host = (found[name] for name in (*_NEEDED, "metadataHost"))
+        account = Account(subscription, tenant, client, secret, host, federation)
         self._own = _Configured(account, ArmClient(account), settings.get("location", ""))
 
     def schema(self) -> dict[str, Any]:

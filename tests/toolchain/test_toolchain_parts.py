@@ -16,6 +16,8 @@ from made_up_machine import Machine, tool
 from toolchain import command, table
 from toolchain.engine import Engine
 from toolchain.errors import ToolchainError
+from toolchain.node_tools import NODE_TOOLS, NodeTool
+from toolchain.python_tools import PYTHON_TOOLS, PythonTool
 from toolchain.table import Range
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -182,11 +184,23 @@ def test_a_row_of_the_table_is_what_its_module_pins(row: table.Tool) -> None:
     assert go is not None and table.GO.holds(go[1])
 
 
-def test_the_azure_cli_is_locked_with_hashes_and_without_addresses() -> None:
-    lock = (REPOSITORY / "requirements-az.lock").read_text()
-    assert re.search(r"^azure-cli==[\d.]+ ", lock, re.MULTILINE) and "://" not in lock
+@pytest.mark.parametrize("tool", PYTHON_TOOLS.values(), ids=lambda tool: tool.name)
+def test_python_clients_are_locked_with_hashes_and_without_addresses(tool: PythonTool) -> None:
+    lock = (REPOSITORY / tool.lock).read_text()
+    assert re.search(rf"^{tool.package}==[\d.]+ ", lock, re.MULTILINE) and "://" not in lock
     blocks = re.split(r"(?m)^(?=[a-z0-9])", lock)[1:]
-    assert len(blocks) > 100 and all("==" in block and "--hash=sha256:" in block for block in blocks)
+    assert all("==" in block and "--hash=sha256:" in block for block in blocks)
+
+
+@pytest.mark.parametrize("tool", NODE_TOOLS.values(), ids=lambda tool: tool.name)
+def test_node_clients_are_locked_with_hashes_and_without_addresses(tool: NodeTool) -> None:
+    folder = REPOSITORY / "toolchain" / tool.name
+    assert json.loads((folder / "package.json").read_text())["dependencies"] == {tool.name: tool.version}
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+    del packages[""]
+    assert packages[f"node_modules/{tool.name}"]["version"] == tool.version
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
+    assert not [name for name, package in packages.items() if "resolved" in package]
 
 
 def test_pinned_python_packages_agree_and_have_hashes() -> None:
