@@ -110,7 +110,7 @@ def measure(
     *,
     sizes: Sequence[int] = SIZES,
     latency: float = 0.0,
-    stacks: int = STACKS,
+    stacks: tuple[int, int] = (STACKS, SIZE),
 ) -> Figures:
     """Run every phase in every backend that can be had; they take turns in each round.
 
@@ -120,7 +120,7 @@ def measure(
         say: takes a line of progress; also told what cannot be had.
         sizes: of the stacks.
         latency: seconds that the way to a server and back takes, besides what it takes anyway.
-        stacks: how many are deployed side by side.
+        stacks: how many are deployed side by side, and the size of each.
     """
     home = Home(folder)
     lacking = {name: state_backends.missing(home, name) for name in BACKENDS}
@@ -139,7 +139,7 @@ def measure(
             for backend in (*figures.backends[turn:], *figures.backends[:turn]):
                 for size in sizes:
                     _phases(figures, home, backend, size, places[backend])
-                _stacks(figures, home, backend, places[backend], stacks)
+                _stacks(figures, home, backend, places[backend], *stacks)
             say(f"round {number + 1} of {rounds}")
     return figures
 
@@ -152,11 +152,11 @@ def _phases(figures: Figures, home: Home, backend: str, size: int, variables: Ma
             figures.requests[backend, size, phase] = _requests(home) - before
 
 
-def _stacks(figures: Figures, home: Home, backend: str, variables: Mapping[str, str], count: int) -> None:
+def _stacks(figures: Figures, home: Home, backend: str, variables: Mapping[str, str], count: int, size: int) -> None:
     times = figures.stacks.setdefault(backend, ([], []))
     for kept, workers in zip(times, (1, count), strict=True):
         with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
-            runs = [stack.enter_context(_stack(home, f"one-of-{n}", SIZE, variables)) for n in range(count)]
+            runs = [stack.enter_context(_stack(home, f"one-of-{n}", size, variables)) for n in range(count)]
             began = monotonic()
             list(pool.map(lambda run: run(*PHASES["up, all new"]), runs))
             kept.append(monotonic() - began)
