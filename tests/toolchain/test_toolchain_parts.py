@@ -178,6 +178,7 @@ def test_a_row_of_the_table_is_what_its_module_pins(row: table.Tool) -> None:
         "pulumi-resource-kubernetes": "github.com/pulumi/pulumi-kubernetes/provider/v4 v4.0.0-2026",
         "tofu": f"github.com/opentofu/opentofu v{row.version}",
         "terraform-provider-azapi": f"github.com/Azure/terraform-provider-azapi v{row.version}",
+        "actionlint": f"github.com/rhysd/actionlint v{row.version}",
     }
     assert pins.get(row.name, f"k8s.io/kubernetes v{row.version}") in text
     go = re.search(r"^go ([\d.]+)$", text, re.MULTILINE)
