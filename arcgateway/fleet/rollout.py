@@ -117,7 +117,9 @@ class Rollout:
 
     def refresh(self, stages: Iterable[Stage]) -> None:
         """Bring the states in line with what is there, and then hold them against the program and the pack."""
-        self._each_existing(stages, "refresh", lambda stack: self._refreshed(stack))
+        there = self.runner.existing()
+        stacks = [stack for stage in stages for stack in stage.stacks if stack.name in there]
+        self._side_by_side(stacks, self._refreshed)
 
     def destroy(self, stages: Sequence[Stage], *, remove: bool) -> None:
         """Take the stages down, the last ring first; what is left in one stops the run before the next."""
@@ -157,10 +159,6 @@ class Rollout:
         for stack in stacks:
             self.outcomes[stack.name] = Outcome.without_engine(stack, "left over", why)
             self.board.end(stack, "left over")
-
-    def _each_existing(self, stages: Iterable[Stage], verb: str, work: Work) -> None:
-        there = self.runner.existing()
-        self._side_by_side([stack for stage in stages for stack in stage.stacks if stack.name in there], work)
 
     def _bring_up(self, stage: Stage, there: set[str]) -> bool:
         """Look at a whole stage, then update what differs. Whether anything was updated."""
@@ -241,6 +239,8 @@ class Rollout:
             while workers:
                 ended, workers = wait(workers, timeout=_LISTEN)
                 for one in ended:
+                    if one.exception() is not None:
+                        self._stop("an error of this program")
                     one.result()
                 if self.runner.engines.interrupted:
                     self._stop("the run was interrupted")

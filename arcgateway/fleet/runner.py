@@ -30,6 +30,7 @@ from pulumi.automation import (
     OnOutput,
     PulumiCommand,
     Stack,
+    StackAlreadyExistsError,
     StackSummary,
 )
 from pulumi.automation._stack import StackInitMode
@@ -287,6 +288,8 @@ class Runner:
         provider = ["--secrets-provider", self.secrets_provider] if self.secrets_provider else []
         try:
             self._pulumi("stack", "init", stack, "--no-select", *provider)
+        except StackAlreadyExistsError:
+            return  # another run was quicker
         except CommandError as error:
             raise _failed(f"the stack {stack} cannot be made", error) from None
 
@@ -515,7 +518,8 @@ class Runner:
             owners = locks.owners(said)
             if again and self.release_dead_locks and owners and all(owner.gone for owner in owners):
                 self.tell(f"{stack.name}: the lock of {', '.join(map(str, owners))}, which crashed, is released")
-                self._pulumi("cancel", "--yes", "--stack", stack.name)
+                with suppress(CommandError):  # what it comes to shows in the second try
+                    self._pulumi("cancel", "--yes", "--stack", stack.name)
                 return self._tried(stack, tally, verb, work, again=False)
             return "locked", (Trouble("", locks.explained(stack.name, said)),)
         except (CommandError, RuntimeError) as error:
