@@ -254,7 +254,8 @@ def stack_findings(
     """What rules have to say about the resources of a stack together."""
     checks = [check for rule in rules for check in rule.stack_checks]
     declared: list[Subject] = []
-    for resource in resources:
+    # The engine tells them in the order in which they were registered, which differs from run to run.
+    for resource in sorted(resources, key=lambda one: one.urn):
         token = normalise(resource.type)
         if expands(token) or any(check.sees(token) for check in checks):
             declared += subjects(token, resource)
