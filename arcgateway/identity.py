@@ -142,20 +142,22 @@ def findings(found: Sequence[Party], env: Mapping[str, str], longest: float) -> 
 
 @contextmanager
 def kept_fresh(env: Mapping[str, str], tell: Callable[[str], None]) -> Iterator[dict[str, str]]:
-    """The environment for a command that may run for hours.
+    """The environment for a command that may run for hours, where a pipeline's token is what it logs in with.
 
-    azure-native cannot ask Azure Pipelines for a token, and reads a file of one when it starts, as each stack's update
-    has it do. So a file is kept with a token that is a few minutes old at most. Elsewhere nothing is added.
+    A file with that token is kept beside the command, for those that can neither be given one nor ask for one: the
+    state's backend and its key vault (AZURE_FEDERATED_TOKEN_FILE); and azure-native on Azure Pipelines, which reads it
+    when it starts, as each stack's update has it do. Elsewhere nothing is added.
     """
-    service = login.token_service(env)
-    if service.method != "POST" or not service.url or not login.principal(env) or env.get("ARM_CLIENT_SECRET"):
+    given = [name for name in ("ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET", *login.TOKEN_FILES) if env.get(name)]
+    if given or not login.principal(env):
         yield dict(env)
         return
-    opened = partial(arm.session, ProxySettings(), env)
+    service, opened = login.token_service(env), partial(arm.session, ProxySettings(), env)
+    asked = service.url if service.asks_by_post or not env.get("ARM_OIDC_TOKEN") else ""
     ended = threading.Event()
     with workspace.folder() as folder:
         file = folder / "token"
-        _put(file, service.token(opened))
+        _put(file, service.token(opened) if asked else env["ARM_OIDC_TOKEN"])
 
         def renew() -> None:
             while not ended.wait(RENEWED_EVERY):
@@ -165,13 +167,19 @@ def kept_fresh(env: Mapping[str, str], tell: Callable[[str], None]) -> Iterator[
                     tell(f"the pipeline's token was not renewed, and is tried again: {failure}")
 
         thread = threading.Thread(target=renew, name="token", daemon=True)
-        thread.start()
+        made = {**env, "AZURE_FEDERATED_TOKEN_FILE": str(file)}
+        made |= {"AZURE_CLIENT_ID": login.principal(env), "AZURE_TENANT_ID": _tenant(env)}
+        if service.asks_by_post:
+            made.pop("ARM_OIDC_TOKEN", None)
+            made["ARM_OIDC_TOKEN_FILE_PATH"] = str(file)
+        if asked:
+            thread.start()
         try:
-            without = {name: value for name, value in env.items() if name != "ARM_OIDC_TOKEN"}
-            yield {**without, "ARM_OIDC_TOKEN_FILE_PATH": str(file)}
+            yield made
         finally:
             ended.set()
-            thread.join()
+            if asked:
+                thread.join()
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> int:

@@ -54,6 +54,9 @@ def command(az: Callable[[Mapping[str, str]], AzureCli]) -> click.Command:
             elif not words or wrong:
                 rows_shown = [(one.name, one.way, one.client or "-", one.tenant or "-") for one in found]
                 print_table(("WHO", "BY", "CLIENT", "TENANT"), rows_shown)
+            else:
+                ways = "; ".join(f"{one.name} by {one.way}" for one in found)
+                tell(f"all write to Azure as {found[0].client or 'the login of az'}: {ways}")
             for one in wrong:
                 tell(str(one))
             if wrong:

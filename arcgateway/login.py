@@ -18,13 +18,15 @@ from arcgateway.errors import Failure
 if TYPE_CHECKING:
     from requests import Session
 
+#: What names a file with a pipeline's token, the first that is set.
+TOKEN_FILES = ("AZURE_FEDERATED_TOKEN_FILE", "ARM_OIDC_TOKEN_FILE_PATH")
+
 #: What holds a credential in an environment; without all of these, a login is that of `az`.
 CREDENTIAL = frozenset(
     (
         *(f"{prefix}_{name}" for prefix in ("ARM", "AZURE") for name in ("CLIENT_ID", "TENANT_ID", "CLIENT_SECRET")),
         "ARM_OIDC_TOKEN",
-        "ARM_OIDC_TOKEN_FILE_PATH",
-        "AZURE_FEDERATED_TOKEN_FILE",
+        *TOKEN_FILES,
     )
 )
 
@@ -150,6 +152,11 @@ class TokenService:
     answer: str
     mend: str
 
+    @property
+    def asks_by_post(self) -> bool:
+        """Whether it is one that azure-native cannot ask: it knows GitHub's way alone."""
+        return bool(self.url) and self.method == "POST"
+
     def token(self, open_session: Callable[[str], Session]) -> str:
         """A token, made for this request.
 
@@ -238,7 +245,7 @@ def _has_credential(env: Mapping[str, str]) -> bool:
 
 
 def _token_file(env: Mapping[str, str]) -> str:
-    return env.get("AZURE_FEDERATED_TOKEN_FILE") or env.get("ARM_OIDC_TOKEN_FILE_PATH") or ""
+    return next((path for name in TOKEN_FILES if (path := env.get(name))), "")
 
 
 def _setting(env: Mapping[str, str], name: str) -> str:

@@ -105,6 +105,10 @@ class Subject:
         """One of the commands, for a POSIX shell."""
         return COMMANDS[name].format(file=shlex.quote(self.file), **values)
 
+    def kept(self, name: str, **values: str) -> str:
+        """One of the commands, run once all who write are seen to be one, and with a token that is kept fresh."""
+        return f"{self.command('identity')} -- {self.command(name, **values)}"
+
     def branch_of(self, ring: str) -> str:
         """The branch that a ring follows on engines that know no order: the first ring and gateways the deployed one.
 
@@ -227,7 +231,7 @@ def _distinct(subject: Subject, word: str) -> dict[str, str]:
 
 
 def _up(subject: Subject, ring: str) -> str:
-    return subject.command("up", ring=shlex.quote(ring))
+    return subject.kept("up", ring=shlex.quote(ring))
 
 
 def _gitlab(subject: Subject) -> Mapping[str, str]:
@@ -243,7 +247,7 @@ def _gitlab(subject: Subject) -> Mapping[str, str]:
         for ring, job in jobs.items()
     )
     search = 'export PATH="$PWD/.local/toolchain/bin:$PATH"'
-    prepare = (PREPARE[0], search, PREPARE[1], subject.command("identity"))
+    prepare = (PREPARE[0], search, PREPARE[1])
     text = _filled(
         "gitlab.yaml",
         header=_header(subject, "gitlab"),
@@ -252,8 +256,8 @@ def _gitlab(subject: Subject) -> Mapping[str, str]:
         stages=json.dumps(["plan", *jobs.values(), "drift"]),
         image=json.dumps(subject.image),
         prepare=_lines(prepare, "    - "),
-        plan=subject.command("plan"),
-        drift=subject.command("drift"),
+        plan=subject.kept("plan"),
+        drift=subject.kept("drift"),
         rings=rings,
     )
     return {".gitlab-ci.yml": text}
@@ -266,7 +270,7 @@ def _github(subject: Subject) -> Mapping[str, str]:
             "let stacks be larger (`stackSize` in the fleet's file), or split the fleet's file",
         )
     runner = _scalar(subject.runner or "ubuntu-24.04")
-    prepare = _lines((*PREPARE, subject.command("identity")), " " * 10)
+    prepare = _lines(PREPARE, " " * 10)
     steps = _filled("github-steps.yaml", prepare=prepare, pulumi_version=PULUMI, **ACTIONS).rstrip("\n")
     jobs = _distinct(subject, "up")
     merged = "github.event_name == 'push' || github.event_name == 'workflow_dispatch'"
@@ -277,25 +281,25 @@ def _github(subject: Subject) -> Mapping[str, str]:
             needs=f"    needs: {before}\n" if before else "",
             condition=merged if not before else "success()",
             environment=_scalar(f"{subject.name}-{ring}"),
-            group=_job("fleet", subject.name),
             runner=runner,
             steps=steps,
             up=_up(subject, ring),
         )
         for before, (ring, job) in zip(("", *jobs.values()), jobs.items(), strict=False)
     )
-    secrets = _lines((f"{name}: ${{{{ secrets.{name} }}}}" for name in _GITHUB_SECRETS + subject.secrets), "  ")
+    secrets = _lines((f"{name}: ${{{{ secrets.{name} }}}}" for name in _BACKEND_SECRETS + subject.secrets), "  ")
     text = _filled(
         "github.yaml",
         header=_header(subject, "github"),
-        secrets_note=_named(_GITHUB_SECRETS + subject.secrets),
+        secrets_note=_named(_BACKEND_SECRETS + subject.secrets),
         branch=_scalar(subject.branch),
+        group=_job("fleet", subject.name),
         secrets=secrets,
         stacks=json.dumps([stack.name for stack in subject.stacks]),
         runner=runner,
         steps=steps,
-        plan_stack=subject.command("plan_stack", stack='"$STACK"'),
-        drift=subject.command("drift"),
+        plan_stack=subject.kept("plan_stack", stack='"$STACK"'),
+        drift=subject.kept("drift"),
         rings=rings,
         **ACTIONS,
     )
@@ -303,16 +307,15 @@ def _github(subject: Subject) -> Mapping[str, str]:
 
 
 #: What the state's backend may ask for; one that is not set is empty.
-_GITHUB_SECRETS = ("PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE")
+_BACKEND_SECRETS = ("PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE")
 
 
 def _azure(subject: Subject) -> Mapping[str, str]:
     jobs = {ring: re.sub(r"-", "_", job) for ring, job in _distinct(subject, "up").items()}
 
     def steps(title: str, command: str, lead: int) -> str:
-        # What a stack's provider reads once is a file that is kept fresh while the command runs.
-        script = (*PREPARE, f"{subject.command('identity')} -- {command}")
-        secrets = _lines((f"{name}: $({name})" for name in subject.secrets), "    ")
+        script = (*PREPARE, command)
+        secrets = _lines((f"{name}: $({name})" for name in _BACKEND_SECRETS + subject.secrets), "    ")
         text = _filled(
             "azure-steps.yaml",
             title=_scalar(title),
@@ -343,8 +346,8 @@ def _azure(subject: Subject) -> Mapping[str, str]:
         variables_note=_named(subject.secrets),
         branch=_scalar(subject.branch),
         runner=_scalar(subject.runner or "ubuntu-24.04"),
-        plan_steps=steps("Plan", f"{subject.command('plan')} 2>&1 | tee plan.txt", 10),
-        drift_steps=steps("Drift", subject.command("drift"), 10),
+        plan_steps=steps("Plan", f"{subject.kept('plan')} 2>&1 | tee plan.txt", 10),
+        drift_steps=steps("Drift", subject.kept("drift"), 10),
         rings=rings,
     )
     return {"azure-pipelines.yml": text}

@@ -116,8 +116,17 @@ def test_azure_pipelines_give_a_token_that_is_kept_fresh(scene: World, monkeypat
     assert not file.exists()
 
 
-def test_elsewhere_the_environment_stays_as_it_is() -> None:
-    for env in ({}, PIPELINE | TOKEN, {**PIPELINE, "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}):
+def test_a_token_that_was_given_is_there_as_a_file_too() -> None:
+    """For the state's backend, which knows files alone; azure-native and the driver keep to what was given."""
+    with identity.kept_fresh(PIPELINE | TOKEN, print) as made:
+        assert Path(made["AZURE_FEDERATED_TOKEN_FILE"]).read_text() == TOKEN["ARM_OIDC_TOKEN"]
+        assert (made["AZURE_CLIENT_ID"], made["AZURE_TENANT_ID"]) == (CLIENT, TENANT)
+        assert made["ARM_OIDC_TOKEN"] == TOKEN["ARM_OIDC_TOKEN"] and "ARM_OIDC_TOKEN_FILE_PATH" not in made
+
+
+def test_elsewhere_the_environment_stays_as_it_is(tmp_path: Path) -> None:
+    secret = {"ARM_CLIENT_ID": CLIENT, "ARM_TENANT_ID": TENANT, "ARM_CLIENT_SECRET": "s"}
+    for env in ({}, secret, {**PIPELINE, "ARM_OIDC_TOKEN_FILE_PATH": str(tmp_path / "token")}):
         with identity.kept_fresh(env, print) as made:
             assert made == env
 

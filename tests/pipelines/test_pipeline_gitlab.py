@@ -165,7 +165,7 @@ def test_a_change_is_previewed_deployed_on_merge_and_stopped_by_the_pack(reposit
     before = repository.writes()
     plan = repository.pipeline("merge_request_event", **change)
     assert plan.returncode == 0, said(plan)
-    assert "a pipeline's token" in said(plan) and "the driver's login, for each call" in said(plan)
+    assert "all write to Azure as" in said(plan) and "az by the driver's login, for each call" in said(plan)
     assert "shops-gateway-main" in repository.service.bodies[0]
     assert repository.writes() == before, "a preview writes nothing"
 

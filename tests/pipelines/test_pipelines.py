@@ -202,6 +202,7 @@ def test_every_command_in_a_pipeline_is_one_that_there_is() -> None:
     """The words of each call of ours parse as the command's own arguments."""
     texts = [text for engine in pipelines.ENGINES for text in example(engine).values()]
     called = {match for text in texts for match in re.findall(r"\.venv/bin/arcgateway fleet ([^\n|&]+)", text)}
+    assert all(".venv/bin/arcgateway identity" in text for text in texts if "fleet up" in text)
     assert len({call.split()[0] for call in called}) == 4, called
     for call in called:
         verb, *words = call.replace('"$STACK"', "retail-canary-eastus-1").replace("2>", "").split()
