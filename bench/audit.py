@@ -11,12 +11,16 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import psutil
 
 from sandbox.home import PROJECT
 
@@ -25,6 +29,9 @@ SHORT, LONG = 10_000_000, 100_000_000
 
 #: Lines a CPU second, bytes of memory, memory for a long log in that for a short one.
 TARGETS = {"rate": 100_000, "memory": 100_000_000, "ratio": 1.1}
+
+#: Seconds between two looks at the memory.
+_LOOK = 0.01
 
 _GATEWAY = "11111111-2222-3333-4444-555555555555.gw.arc.azure.com:443"
 _NAMES = ("eastus.dp.kubernetesconfiguration.azure.com", "login.windows.net", "management.azure.com")
@@ -213,7 +220,13 @@ def run(log: Path) -> Run:
     argv = [sys.executable, "-m", "arcgateway", "audit", "--region", "eastus", "--json", "--file", str(log)]
     with (log.parent / "report.json").open("w+b") as out:
         process = subprocess.Popen(argv, stdout=out, cwd=PROJECT)
-        _, status, used = os.wait4(process.pid, 0)
+        watched, memory = psutil.Process(process.pid), 0
+        # Of a child's `ru_maxrss` a part is its parent's: the kernel counts what it had before it became the command.
+        while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            with suppress(psutil.Error):
+                memory = max(memory, watched.memory_info().rss)
+            time.sleep(_LOOK)
+        _, status, used = ended
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         lines = json.load(out)["lines"]
@@ -221,5 +234,4 @@ def run(log: Path) -> Run:
         raise RuntimeError(
             f"the audit ended with {process.returncode} and has read {lines['read']} of {lines['total']}"
         )
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Run(lines["total"], used.ru_utime + used.ru_stime, used.ru_maxrss * unit)
+    return Run(lines["total"], used.ru_utime + used.ru_stime, memory)

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from arcgateway.errors import Failure
 from arcgateway.fleet import gate
 from arcgateway.fleet.description import Gate
+from arcgateway.fleet.moves import Move, by_stacks, moves
 from arcgateway.fleet.partition import GATEWAY, FleetStack
 
 if TYPE_CHECKING:
@@ -65,8 +67,11 @@ class Rollout:
         parallel: stacks side by side.
         max_failures: once so many clusters have failed, no further stack is begun.
         connected_within: seconds that a ring's clusters get to be connected.
-        is_ours: whether a stack that no stage has is one that the fleet's file had once.
+        is_ours: whether a stack's name is one that the fleet gives.
+        homes: the stack of each cluster in the file, whether or not its turn comes in this run.
+        whole: whether all of the file is asked for, so that what no stage has is left over.
         outcomes: the last one of each stack so far.
+        moves: clusters that are in another stack now.
         stopped: why the run ended early; empty where it did not.
     """
 
@@ -77,19 +82,31 @@ class Rollout:
     max_failures: int
     connected_within: float
     is_ours: Callable[[str], bool] = lambda _name: False
+    homes: Mapping[str, FleetStack] = field(default_factory=dict)
+    whole: bool = True
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
     stopped: str = ""
 
     def plan(self, stages: Iterable[Stage], *, refresh: bool = False) -> None:
         """Look what each stack would change; nothing is changed, and no stack is made."""
         stacks = [stack for stage in stages for stack in stage.stacks]
         there = self.runner.existing()
-        self._side_by_side(
-            stacks,
-            lambda stack: (
-                self._looked(stack, refresh=refresh) if stack.name in there else self._imagined(stack, set(there))
-            ),
-        )
+        # A gateway's stack that was made and came to nothing, or was destroyed, tells nobody of a gateway.
+        needed = {name for stack in stacks for name in stack.needs if name in there}
+        up = {name for name in needed if there[name].resource_count and self.runner.outputs(name)}
+
+        def look(stack: FleetStack) -> Outcome:
+            if lacking := [name for name in stack.needs if name not in up]:
+                return self._waiting(stack, lacking)
+            if stack.name in there:
+                return self._looked(stack, refresh=refresh)
+            return self._worked(stack, "preview", self.runner.imagine)
+
+        looked = self._side_by_side(stacks, look)
+        self.moves = moves(looked, self.homes, cache(lambda: self._holders(there)))
+        for source, target, clusters in by_stacks(self.moves):
+            self.board.tell(f"{', '.join(clusters)} of {source} will be of {target}: `up` takes the state along")
         self._tell_left_over(self._left_over(there, stacks))
 
     def up(self, stages: Sequence[Stage], *, prune: bool) -> None:
@@ -101,11 +118,12 @@ class Rollout:
         """
         found = self.runner.existing()
         there = set(found)
+        holders = cache(lambda: self._holders(found))
         for number, stage in enumerate(stages):
             if self.stopped:
                 self._skip(stage.stacks, f"not begun: {self.stopped}")
                 continue
-            changed = self._bring_up(stage, there)
+            changed = self._bring_up(stage, there, holders)
             if stage.gate is not None and not self.stopped:
                 self._leave(stage, stage.gate, last=number == len(stages) - 1, changed=changed)
         left = self._left_over(found, [stack for stage in stages for stack in stage.stacks])
@@ -149,7 +167,7 @@ class Rollout:
         return [
             FleetStack(name, "gateway" if f"-{GATEWAY}-" in name else "clusters", "", "", {})
             for name, summary in sorted(there.items())
-            if name not in known and summary.resource_count and self.is_ours(name)
+            if self.whole and name not in known and summary.resource_count and self.is_ours(name)
         ]
 
     def _tell_left_over(self, stacks: Iterable[FleetStack]) -> None:
@@ -160,10 +178,13 @@ class Rollout:
             self.outcomes[stack.name] = Outcome.without_engine(stack, "left over", why)
             self.board.end(stack, "left over")
 
-    def _bring_up(self, stage: Stage, there: set[str]) -> bool:
+    def _bring_up(self, stage: Stage, there: set[str], holders: Callable[[], Mapping[str, str]]) -> bool:
         """Look at a whole stage, then update what differs. Whether anything was updated."""
         stacks = self._ready(stage)
         looked = self._side_by_side(stacks, lambda stack: self._looked(stack, exists=stack.name in there))
+        there.update(one.stack.name for one in looked)
+        if not any(one.state == "refused" for one in looked):
+            looked = self._move(looked, moves(looked, self.homes, holders), there)
         if refused := [one.stack.name for one in looked if one.state == "refused"]:
             self._stop(f"{', '.join(refused)} of {stage.name} broke the policy pack, so nothing of it was changed")
             self._skip(
@@ -181,6 +202,31 @@ class Rollout:
             return False
         self._side_by_side(changing, lambda stack: self._worked(stack, "up", self.runner.up))
         return bool(changing)
+
+    def _move(self, looked: Sequence[Outcome], found: Sequence[Move], there: set[str]) -> list[Outcome]:
+        """Have states go along with clusters that are in another stack now, and look again where that was."""
+        for source, target, clusters in by_stacks(found):
+            try:
+                self.runner.move(source, self.homes[clusters[0]], clusters, exists=target in there)
+            except Failure as failure:
+                self._stop(f"{', '.join(clusters)} would be disconnected: {failure}")
+                return list(looked)
+            there.add(target)
+            self.board.tell(f"{', '.join(clusters)} of {source} is of {target} now: its state went along")
+        self.moves += found
+        touched = {name for move in found for name in (move.source, move.target)}
+        again = [one.stack for one in looked if one.stack.name in touched]
+        return [
+            *(one for one in looked if one.stack.name not in touched),
+            *self._side_by_side(again, self._looked),
+        ]
+
+    def _holders(self, there: Mapping[str, StackSummary]) -> dict[str, str]:
+        """The stacks of the fleet whose states hold clusters, by these."""
+        names = [name for name, summary in there.items() if summary.resource_count and self.is_ours(name)]
+        with ThreadPoolExecutor(max_workers=self.parallel) as pool:
+            held = list(pool.map(self.runner.held, names))
+        return {cluster: name for name, clusters in zip(names, held, strict=True) for cluster in clusters}
 
     def _ready(self, stage: Stage) -> list[FleetStack]:
         """The stacks of a stage whose gateways are up; the others are told."""
@@ -277,14 +323,12 @@ class Rollout:
         refreshed = self._worked(stack, "refresh", self.runner.refresh)
         return self._looked(stack) if refreshed.well else refreshed
 
-    def _imagined(self, stack: FleetStack, there: set[str]) -> Outcome:
+    def _waiting(self, stack: FleetStack, lacking: Sequence[str]) -> Outcome:
         from arcgateway.fleet.runner import Outcome
 
-        if lacking := [name for name in stack.needs if name not in there]:
-            why = f"a preview needs its gateway, which {', '.join(lacking)} will make: {len(stack.clusters)} clusters"
-            self.board.end(stack, "waiting")
-            return Outcome.without_engine(stack, "waiting", why)
-        return self._worked(stack, "preview", self.runner.imagine)
+        why = f"a preview needs its gateway, which {', '.join(lacking)} will make: {len(stack.clusters)} clusters"
+        self.board.end(stack, "waiting")
+        return Outcome.without_engine(stack, "waiting", why)
 
     def _worked(self, stack: FleetStack, verb: str, work: Callable[..., Outcome]) -> Outcome:
         outcome = work(stack, self.board.begin(stack, verb))

@@ -16,11 +16,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, BinaryIO, Literal
 
 from pulumi.automation import (
     CommandError,
@@ -42,11 +42,15 @@ from arcgateway.fleet.partition import FleetStack
 from arcgateway.fleet.tally import Tally, Trouble
 from arcgateway.fleet.workshop import NAMESPACE, Workshop, encryption_of
 from arcgateway.platforms import HERE
+from arcgateway.status import HOLDERS
 
 State = Literal["unchanged", "changed", "failed", "refused", "locked", "cancelled", "waiting", "skipped", "left over"]
 
 #: What a stack's file and flags say, and the environment must not say otherwise.
 _NOT_PASSED_ON = ("PULUMI_OPTION_CONFIG_FILE", "PULUMI_OPTION_STACK", "PULUMI_STACK")
+
+#: Seconds between two looks at what an engine says.
+_FOLLOW = 0.1
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 
@@ -152,36 +156,34 @@ class Engines(PulumiCommand):
             CommandError: it failed.
         """
         env = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-        process = subprocess.Popen(
-            [self.command, "--non-interactive", *args],
-            cwd=cwd,
-            env={**env, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            **HERE.in_own_group(),
-        )  # type: ignore[call-overload]
-        self._began(process)
-        try:
-            if given is not None:
-                process.stdin.write(given)
-                process.stdin.close()
-            said: dict[str, list[str]] = {"out": [], "err": []}
-            readers = [
-                threading.Thread(target=_read, args=(stream, said[name], tell), daemon=True)
-                for name, stream, tell in (("out", process.stdout, on_output), ("err", process.stderr, on_error))
-            ]
-            for reader in readers:
-                reader.start()
-            for reader in readers:
-                reader.join()
-            code = process.wait()
-        finally:
-            self._ended(process)
-        result = CommandResult("\n".join(said["out"]), "\n".join(said["err"]), code)
-        if code != 0:
+        with ExitStack() as opened:
+            # Files, not pipes: an engine dies of a pipe that nobody reads, and it has to outlive a run that is killed,
+            # or its stack stays locked.
+            folder = tempfile.TemporaryDirectory(prefix="arcgateway-engine-", ignore_cleanup_errors=True)
+            opened.callback(folder.cleanup)
+            paths = [Path(folder.name, name) for name in ("out", "err")]
+            to_out, to_err = [opened.enter_context(path.open("wb")) for path in paths]
+            said = [opened.enter_context(path.open("rb")) for path in paths]
+            process = subprocess.Popen(
+                [self.command, "--non-interactive", *args],
+                cwd=cwd,
+                env={**env, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+                stdout=to_out,
+                stderr=to_err,
+                encoding="utf-8",
+                **HERE.in_own_group(),
+            )  # type: ignore[call-overload]
+            folder.cleanup()  # where the system removes open files, nothing is left over of a run that is killed
+            self._began(process)
+            try:
+                with _following(zip(said, (on_output, on_error), strict=True)):
+                    process.communicate(given)
+            finally:
+                self._ended(process)
+            out, err = map(_whole, said)
+        result = CommandResult(out, err, process.returncode)
+        if result.code != 0:
             raise create_command_error(result)
         return result
 
@@ -211,12 +213,39 @@ def _keeper() -> subprocess.Popen[str]:
     return subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def _read(stream: TextIO, kept: list[str], tell: OnOutput | None) -> None:
-    for line in stream:
-        kept.append(line.rstrip())
-        if tell:
-            tell(kept[-1])
-    stream.close()
+@contextmanager
+def _following(streams: Iterable[tuple[BinaryIO, OnOutput | None]]) -> Iterator[None]:
+    """Tell the lines of files while these grow, and the last of them at the end."""
+    ended = threading.Event()
+    heard = [(stream, tell) for stream, tell in streams if tell is not None]
+    reader = threading.Thread(target=_follow, args=(heard, ended), daemon=True)
+    if heard:
+        reader.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if heard:
+            reader.join()
+
+
+def _whole(stream: BinaryIO) -> str:
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace").rstrip()
+
+
+def _follow(streams: Sequence[tuple[BinaryIO, OnOutput]], ended: threading.Event) -> None:
+    begun = [b""] * len(streams)
+    last = False
+    while not last:
+        last = ended.wait(_FOLLOW)
+        for number, (stream, tell) in enumerate(streams):
+            *lines, rest = (begun[number] + stream.read()).split(b"\n")
+            if last and rest:
+                lines.append(rest)
+            begun[number] = rest
+            for line in lines:
+                tell(line.decode("utf-8", "replace").rstrip())
 
 
 class _LeanStack(Stack):
@@ -330,6 +359,42 @@ class Runner:
             return dict(json.loads(said).get("deployment") or {})
         except CommandError as error:
             raise _failed(f"the state of {stack} cannot be read", error) from None
+
+    def held(self, stack: str) -> dict[str, str]:
+        """The clusters that a stack's state holds, with the URNs of their components.
+
+        Raises:
+            Failure: it cannot be read.
+        """
+        held = [one["urn"] for one in self.export(stack).get("resources") or () if one["type"] in HOLDERS]
+        return {urn.rpartition("::")[2]: urn for urn in held}
+
+    def move(self, source: str, target: FleetStack, clusters: Sequence[str], *, exists: bool) -> None:
+        """Have the state of clusters go from one stack to another; nothing happens to the clusters.
+
+        Args:
+            source: whose state holds them.
+            target: the stack that is to hold them.
+            clusters: their keys.
+            exists: whether the target is there; else it is made.
+
+        Raises:
+            Failure: a state cannot be read or written.
+        """
+        if not exists:
+            self.configure(target, exists=False)
+        held, there = self.held(source), self.held(target.name)
+        going = [held[one] for one in clusters if one in held]
+        # A move writes the target first: one that was cut off left it in both.
+        twice = [urn for urn in going if urn.rpartition("::")[2] in there]
+        once = [urn for urn in going if urn not in twice]
+        try:
+            if once:
+                self._pulumi("state", "move", "--yes", "--source", source, "--dest", target.name, *once)
+            for urn in twice:
+                self._pulumi("state", "delete", "--yes", "--target-dependents", "--stack", source, urn)
+        except CommandError as error:
+            raise _failed(f"the state of {source} cannot go to {target.name}", error) from None
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """The outputs of a stack, as far as they are no secrets.

@@ -311,9 +311,8 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
         raise click.UsageError("--no-policy and --policy-pack exclude one another")
     fleet, stages = _described(options)
 
-    from arcgateway.fleet import account
+    from arcgateway.fleet import account, partition
     from arcgateway.fleet.board import Board
-    from arcgateway.fleet.partition import is_of
     from arcgateway.fleet.rollout import Rollout
     from arcgateway.fleet.runner import Engines, Runner, interrupting
     from arcgateway.fleet.workshop import Program, Workshop
@@ -347,8 +346,9 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
             options.parallel,
             options.max_failures,
             options.connected_within,
-            # Where only a part is asked for, the rest is not left over.
-            (lambda name: False) if options.rings or options.stacks else partial(is_of, fleet),
+            partial(partition.is_of, fleet),
+            {cluster: stack for stack in partition.stacks(fleet) for cluster in stack.clusters},
+            not (options.rings or options.stacks),
         )
         until_end.callback(interrupting(engines, board.tell))
         with board.shown():
@@ -361,6 +361,7 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
         well = well and all(one.state == "unchanged" for one in outcomes)
     made = account.as_json(fleet.name, verb, str(pack) if pack else None, outcomes, rollout.stopped, seconds)
     made["ok"] = well
+    made["moves"] = [move.as_json() for move in rollout.moves]
     _journal(workshop, verb, made)
     if options.as_json:
         click.echo(json.dumps(made, indent=2))

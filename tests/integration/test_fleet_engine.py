@@ -19,6 +19,8 @@ import yaml
 from running_sandbox import Sandbox, started
 from waiting import until
 
+from arcgateway.arm import Arm
+from arcgateway.proxy import ProxySettings
 from sandbox.controls import ask
 from sandbox.environment import proxy_url
 from sandbox.home import PROJECT
@@ -184,6 +186,27 @@ def test_what_is_up_to_date_is_not_run_again_and_a_run_without_the_pack_is_known
     assert [one["message"] for one in history] == ["arcgateway fleet up of shops, without the policy pack"]
     journal = [json.loads(line) for line in (fleet.work / "runs.jsonl").read_text().splitlines()]
     assert {one["policyPack"] for one in journal} == {str(PROJECT / "policy"), "none: --no-policy"}
+
+
+def _writes(fleet: FleetOf, cluster: str) -> int:
+    """How many writes to a cluster the activity log has."""
+    arm = Arm(ProxySettings(), fleet.sandbox.variables, lambda _audience: {})
+    path = f"/subscriptions/{fleet.sandbox.home.identity.subscription_id}/providers/Microsoft.Insights/eventtypes"
+    events = arm.list(f"{path}/management/values", "2015-04-01")
+    return sum(f"/connectedclusters/{cluster}" in event["resourceId"].lower() for event in events)
+
+
+@pytest.mark.parametrize(("ring", "source", "target"), [("first", SECOND, FIRST), ("second", FIRST, SECOND)])
+def test_a_cluster_changes_its_ring_and_is_left_as_it_is(fleet: FleetOf, ring: str, source: str, target: str) -> None:
+    fleet.content["clusters"]["virtual-001"] = {"ring": ring}
+    before = _writes(fleet, "virtual-001")
+    move = {"cluster": "virtual-001", "from": source, "to": target}
+    assert fleet.run("plan")["moves"] == [move]
+    account = fleet.run("up", *(["--ring", "first"] if ring == "second" else []))
+    assert account["moves"] == [move]
+    assert set(states(fleet.run("plan")).values()) == {"unchanged"}
+    assert _writes(fleet, "virtual-001") == before
+    assert fleet.clusters()["virtual-001"] == "Connected"
 
 
 def test_a_change_by_somebody_else_is_drift_in_words(fleet: FleetOf) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from comment_service import Service, serving
 from pipeline_files import PROJECT, subject
-from running_sandbox import Sandbox
+from running_sandbox import Sandbox, started
 
 from arcgateway.arm import Arm
 from arcgateway.fleet import pipelines
@@ -105,6 +105,13 @@ class Repository:
         arm = Arm(ProxySettings(), self.sandbox.variables, lambda _audience: {})
         path = f"/subscriptions/{self.sandbox.home.identity.subscription_id}/{EVENTS}"
         return sorted(str(event["eventDataId"]) for event in arm.list(path, "2015-04-01"))
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One of its own: others' gateways count against the subscription's limit, and their writes as writes."""
+    with started(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

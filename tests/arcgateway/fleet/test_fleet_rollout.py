@@ -37,6 +37,8 @@ class Engine:
         self.at_once = self.most = 0
         self.interrupted = False
         self.engines = self
+        self.differing: dict[str, dict[str, str]] = {}
+        self.states: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
     def existing(self) -> dict[str, StackSummary]:
@@ -52,7 +54,23 @@ class Engine:
             self.at_once -= 1
         state = self.told.get((verb, one.name), "changed")
         troubles = () if state in ("changed", "unchanged") else (Trouble("", "it did not work"),)
-        return Outcome(one, state, Tally(one.clusters), troubles)
+        tally = Tally(one.clusters)
+        tally._differing = self.differing.pop(one.name, {})
+        return Outcome(one, state, tally, troubles)
+
+    def outputs(self, name: str) -> dict[str, Any]:
+        return {"gateway": {}} if self.told.get(("outputs", name)) != "waiting" else {}
+
+    def imagine(self, one: FleetStack, tally: Tally) -> Outcome:
+        return self._work("imagine", one)
+
+    def held(self, name: str) -> dict[str, str]:
+        return {cluster: f"urn::{cluster}" for cluster in self.states.get(name, [])}
+
+    def move(self, source: str, target: FleetStack, clusters: Sequence[str], *, exists: bool) -> None:
+        if self.told.get(("move", source)) == "failed":
+            raise Failure(f"the state of {source} cannot go", "see")
+        self.done.append((f"move {','.join(clusters)} to {target.name}{'' if exists else ', which is made'}", source))
 
     def preview(self, one: FleetStack, tally: Tally, **_: Any) -> Outcome:
         return self._work("preview", one)
@@ -112,6 +130,62 @@ def test_rings_come_one_after_the_other_and_each_is_looked_at_as_a_whole() -> No
     ]
     assert engine.most == 2
     assert not run.stopped
+
+
+HOMES = {cluster: one for stage in STAGES for one in stage.stacks for cluster in one.clusters}
+
+
+def test_a_cluster_that_comes_to_an_earlier_ring_takes_its_state_along_before_any_write() -> None:
+    engine = Engine({("preview", "c"): "unchanged"}, ["gateway", "a", "b", "c"])
+    engine.states = {"c": ["a-0", "c-0"], "b": ["b-0"]}
+    engine.differing = {"a": {"a-0": "create", "a-1": "create"}}
+    run = rollout(engine, homes=HOMES, is_ours=lambda name: name != "foreign")
+    run.up(STAGES, prune=False)
+    moved = engine.done.index(("move a-0 to a", "c"))
+    assert moved < engine.done.index(("preview", "a"), moved) < engine.done.index(("up", "a"))
+    assert [move.as_json() for move in run.moves] == [{"cluster": "a-0", "from": "c", "to": "a"}]
+    assert ("up", "c") not in engine.done
+
+
+@pytest.mark.parametrize("there", [["gateway", "a", "b", "c"], ["gateway", "a", "b"]], ids=["known", "new"])
+def test_a_cluster_that_goes_to_a_later_ring_is_not_disconnected_by_the_first(there: list[str]) -> None:
+    engine = Engine({}, there)
+    engine.differing = {"a": {"c-1": "delete", "c-0": "delete", "gone": "delete"}}
+    run = rollout(engine, homes=HOMES, is_ours=lambda name: True)
+    run.up([STAGES[0], STAGES[1]], prune=False)
+    assert (f"move c-0,c-1 to c{'' if 'c' in there else ', which is made'}", "a") in engine.done
+    assert {move.cluster for move in run.moves} == {"c-0", "c-1"}
+
+
+def test_a_state_that_cannot_go_along_stops_the_run_before_any_write() -> None:
+    engine = Engine({("move", "a"): "failed", ("preview", "gateway"): "unchanged"}, ["gateway", "a", "b", "c"])
+    engine.differing = {"a": {"c-1": "delete"}}
+    run = rollout(engine, homes=HOMES)
+    run.up(STAGES, prune=False)
+    assert not any(verb == "up" for verb, _ in engine.done)
+    assert "c-1 would be disconnected: the state of a cannot go" in run.stopped
+
+
+def test_a_refused_ring_moves_nothing_and_a_plan_only_tells() -> None:
+    engine = Engine({("preview", "b"): "refused"}, ["gateway", "a", "b", "c"])
+    engine.differing = {"a": {"c-1": "delete"}}
+    rollout(engine, homes=HOMES).up(STAGES, prune=False)
+    assert not any(verb.startswith("move") for verb, _ in engine.done)
+    engine = Engine({}, ["gateway", "a", "b", "c"])
+    engine.differing = {"a": {"c-1": "delete"}}
+    run = rollout(engine, homes=HOMES)
+    run.plan(STAGES)
+    assert [move.target for move in run.moves] == ["c"]
+    assert not any(verb.startswith("move") for verb, _ in engine.done)
+
+
+def test_clusters_wait_in_a_plan_where_their_gateways_stack_tells_of_no_gateway() -> None:
+    engine = Engine({("outputs", "gateway"): "waiting"}, ["gateway", "a"])
+    run = rollout(engine)
+    run.plan(STAGES)
+    assert {name: one.state for name, one in run.outcomes.items()} == {
+        "gateway": "changed", "a": "waiting", "b": "waiting", "c": "waiting",
+    }  # fmt: skip
 
 
 def test_what_shows_no_change_is_not_updated() -> None:
