@@ -202,8 +202,9 @@ def test_a_cluster_changes_its_ring_and_is_left_as_it_is(fleet: FleetOf, ring: s
     before = _writes(fleet, "virtual-001")
     move = {"cluster": "virtual-001", "from": source, "to": target}
     assert fleet.run("plan")["moves"] == [move]
-    account = fleet.run("up", *(["--ring", "first"] if ring == "second" else []))
-    assert account["moves"] == [move]
+    # The first ring's turn alone is enough, whichever of the two its stack is; the other's own outputs come later.
+    assert fleet.run("up", "--ring", "first")["moves"] == [move]
+    assert fleet.run("up")["moves"] == []
     assert set(states(fleet.run("plan")).values()) == {"unchanged"}
     assert _writes(fleet, "virtual-001") == before
     assert fleet.clusters()["virtual-001"] == "Connected"
