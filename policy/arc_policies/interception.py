@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from .commands import INTERCEPTORS
 from .proxy_settings import DIRECTIVE, INTERCEPTOR, ONE_SIGN, TWO_SIGNS, VERDICT, grade
 from .reading import Node
-from .rule import Finding
+from .rule import OPEN, Finding
 from .settings import Settings
 
 MEND = "Take it off the path of Arc's agents, or have it pass the hosts of Arc through untouched."
@@ -46,11 +46,13 @@ class Weak:
         kind: two of different kinds agree.
         place: the property.
         problem: a clause about it.
+        product: what it is a sign of; in different resources of a stack, two of one product agree.
     """
 
     kind: str
     place: Node
     problem: str
+    product: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Sign:
     """A row of the table of what configuration says.
 
     Attributes:
-        kind: unique; two weak signs of different kinds agree.
+        kind: unique, beginning with the product where the sign is always of one; two weak signs of different kinds
+            agree.
         covers: the form, for the documentation.
         grade: how much it proves: a directive does it, two signs agree within, one sign.
         patterns: each is found in the text, or in the same piece of it.
@@ -83,6 +86,11 @@ class Sign:
             for piece in pieces
         )
 
+    def product(self, text: str) -> str:
+        """What the sign is one of, in a text in which it is found."""
+        named = self.patterns[0].search(text) if self.kind == _AUTHORITY else None
+        return _vendor(named[0]) if named else self.kind.partition(" ")[0]
+
 
 def _line(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"^[ \t]*{pattern}", re.MULTILINE | re.IGNORECASE)
@@ -95,6 +103,10 @@ _NGINX_SERVER = re.compile(r"^[ \t]*server[ \t]*\{", re.MULTILINE)
 _ENVOY_DOWNSTREAM = re.compile(r"DownstreamTlsContext")
 _ENVOY_UPSTREAM = re.compile(r"UpstreamTlsContext")
 _ENVOY_ANY_HOST = re.compile(r"(?<!sni_)dynamic_forward_proxy")
+
+#: Kinds of signs that are told apart from the others.
+_AUTHORITY, _SPLICING = "authority", "squid splicing"
+_SQUID_ALONE = frozenset({"squid port", "squid signing"})
 
 SIGNS = (
     Sign(
@@ -192,7 +204,7 @@ SIGNS = (
         "has HAProxy sign certificates for other hosts",
     ),
     Sign(
-        "authority",
+        _AUTHORITY,
         "names of the authorities of Zscaler, Netskope, Umbrella, Fortinet, mitmproxy",
         ONE_SIGN,
         (
@@ -206,6 +218,10 @@ SIGNS = (
     ),
 )
 _SQUID = "squid `ssl_bump` with bump, stare, client-first, server-first or (before 3.3) allow"
+
+
+#: What is both the name of a product and of its authority.
+_VENDOR = re.compile(r"zscaler|netskope|umbrella|forti|mitm", re.IGNORECASE)
 
 
 def covered() -> str:
@@ -231,7 +247,6 @@ _BUMP = re.compile(r"^[ \t]*ssl_bump[ \t]+([\w-]+)([^#\n]*)", re.MULTILINE)
 _ACL = re.compile(r"^[ \t]*acl[ \t]+(\S+)([^#\n]*)", re.MULTILINE)
 #: `allow` is what versions before 3.3 call it.
 _DECRYPTING = frozenset({"bump", "stare", "client-first", "server-first", "allow"})
-_SQUID_ALONE = frozenset({"squid port", "squid signing"})
 _PANOS_RULE = r"\bdecryption[ \t]+rules[ \t]+(\"[^\"\n]{0,80}\"|\S{1,80})[ \t][^\n]{0,200}?"
 _PANOS_TYPE = re.compile(rf"{_PANOS_RULE}\bssl-forward-proxy")
 _PANOS_ACTION = re.compile(rf"{_PANOS_RULE}\baction[ \t]+decrypt\b")
@@ -244,8 +259,13 @@ def image(node: Node, settings: Settings, words: tuple[str, ...] = ()) -> Iterat
         passes = exempts(words)
         problem = f"is {known[1]}, which only intercepts TLS"
         yield Finding(grade(settings, INTERCEPTOR, passes_gateway=passes), node.path, problem, MEND)
-    elif _PRODUCTS.search(node.text.partition("@")[0]):
-        yield Weak("product", node, "carries the name of a product that can intercept TLS")
+    elif product := _PRODUCTS.search(node.text.partition("@")[0]):
+        yield Weak("product", node, "carries the name of a product that can intercept TLS", _vendor(product[1]))
+
+
+def _vendor(name: str) -> str:
+    known = _VENDOR.search(name)
+    return (known[0] if known else name).lower()
 
 
 def bare(reference: str) -> str:
@@ -279,25 +299,50 @@ def read(text: str, place: Node, settings: Settings) -> Iterator[Finding | Weak]
         if sign.grade != ONE_SIGN:
             yield Finding(grade(settings, sign.grade), place.path, sign.problem, MEND)
             return
-        yield Weak(sign.kind, place, sign.problem)
+        yield Weak(sign.kind, place, sign.problem, sign.product(text))
     if bumps:
-        yield Weak("splicing", place, "")
+        yield Weak(_SPLICING, place, "", "squid")
 
 
-def conclude(found: list[Finding | Weak], settings: Settings) -> Iterator[Finding]:
+def conclude(found: Iterable[Finding | Weak], settings: Settings) -> Iterator[Finding]:
     """The findings of one resource: what is conclusive, or two weak signs that agree, or one that does not."""
-    certain = [one for one in found if isinstance(one, Finding)]
-    weak = {one.kind: one for one in reversed(found) if isinstance(one, Weak)}
-    if weak.pop("splicing", None):
+    certain: list[Finding] = []
+    weak: dict[str, Weak] = {}
+    for one in found:
+        if isinstance(one, Finding):
+            certain.append(one)
+        else:
+            weak.setdefault(one.kind, one)
+    if weak.pop(_SPLICING, None):
         weak = {kind: one for kind, one in weak.items() if kind not in _SQUID_ALONE}
-    signs = [weak[kind] for kind in reversed(weak)]
-    if certain:
-        yield from certain
-    elif len(signs) > 1:
+    yield from certain
+    if any(one.grade != OPEN for one in certain):
+        return
+    signs = list(weak.values())
+    if len(signs) > 1:
         problem = f"{signs[0].problem}, and {_place(signs[1])}{signs[1].problem}"
         yield Finding(grade(settings, TWO_SIGNS), signs[0].place.path, problem, MEND)
     else:
         yield from (Finding(ONE_SIGN, one.place.path, one.problem, MEND) for one in signs)
+
+
+def agree(of_resources: Sequence[Iterable[Weak]]) -> Iterator[tuple[int, int, Weak, Weak]]:
+    """Signs of one product in different resources that agree, each product once: which resources, and the signs.
+
+    Args:
+        of_resources: the weak signs of each, those that take others back too.
+    """
+    first: dict[str, tuple[int, Weak]] = {}
+    told: set[str] = set()
+    spliced = any(one.kind == _SPLICING for signs in of_resources for one in signs)
+    for number, signs in enumerate(of_resources):
+        for one in signs:
+            if one.kind == _SPLICING or (spliced and one.kind in _SQUID_ALONE) or one.product in told:
+                continue
+            before, sign = first.setdefault(one.product, (number, one))
+            if before != number and sign.kind != one.kind:
+                told.add(one.product)
+                yield before, number, sign, one
 
 
 def _place(sign: Weak) -> str:

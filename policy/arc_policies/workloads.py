@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from .commands import COMMANDS, CONFIGURATION, INTERCEPTORS, WORDS
-from .interception import GATEWAY_NAME, INTERCEPTED, MEND, Weak, bare, conclude, covered, image, read
+from .interception import GATEWAY_NAME, INTERCEPTED, MEND, Weak, agree, bare, conclude, covered, image, read
 from .manifests import documents
 from .names import GATEWAY, REQUIRED, meets
 from .proxy_settings import DIRECTIVE, EXEMPTED, INTERCEPTOR, ONE_SIGN, TWO_SIGNS, VERDICT, grade
@@ -28,17 +29,18 @@ _FILE = re.compile(r'"[^"\n]{0,200}/([^"/\n]{1,200})"')
 _NAMING = frozenset({"--name", "--hostname", "-h", "--network", "--net", "--label", "-l", "--unit"})
 
 
-def _workload(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    found: list[Finding | Weak] = []
+Found = Iterator[Finding | Weak]
+
+
+def _workload(subject: Subject, settings: Settings) -> Found:
     for container in containers(subject.token, subject.node):
         reference = container.get("image")
         words = tuple(word.text for key in ("command", "args", "entrypoints") for word in container.get(key).each())
         if reference.open:
             yield Finding(OPEN, reference.path, "runs an image that is not known yet", MEND)
-        found += image(reference, settings, words)
+        yield from image(reference, settings, words)
         for place, text in _texts_of(container):
-            found += read(text, place, settings)
-    yield from conclude(found, settings)
+            yield from read(text, place, settings)
 
 
 def _texts_of(container: Node) -> Iterator[tuple[Node, str]]:
@@ -63,17 +65,15 @@ def entries(subject: Subject) -> Iterator[tuple[Node, str]]:
             yield entry, decoded(entry.text) if encoded else entry.text
 
 
-def _configuration(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    found: list[Finding | Weak] = []
+def _configuration(subject: Subject, settings: Settings) -> Found:
     plain = {} if subject.token.endswith(":secret") else subject.node.get("data").value
     files = {name: text for name, text in plain.items() if isinstance(text, str)} if isinstance(plain, dict) else {}
     for entry, text in entries(subject):
         key = str(entry.path[-1])
         if entry.open and (len(entry.path) == 1 or _OF_PROXY.search(key)):
             yield Finding(OPEN, entry.path, "holds configuration that is not known yet", MEND)
-        found += read(_with_files(text, files), entry, settings)
-        found += (one for one in read(key, entry, settings) if isinstance(one, Weak))
-    yield from conclude(found, settings)
+        yield from read(_with_files(text, files), entry, settings)
+        yield from (one for one in read(key, entry, settings) if isinstance(one, Weak))
 
 
 def _with_files(text: str, files: Mapping[str, str]) -> str:
@@ -83,13 +83,13 @@ def _with_files(text: str, files: Mapping[str, str]) -> str:
     return _FILE.sub(lambda match: " ".join(files.get(match[1], match[0]).split()), text)
 
 
-def _text(subject: Subject, settings: Settings) -> Iterator[Finding]:
+def _text(subject: Subject, settings: Settings) -> Found:
     """Configuration as a program would read it, and the images that it names where it is YAML."""
     found = list(read(subject.node.text, subject.node, settings))
     if not any(isinstance(one, Finding) for one in found) and "image" in subject.node.text:
         for document in documents(subject.node.text):
             found += (_moved(one, subject.node) for one in _named_and_written(Node(document), settings))
-    yield from conclude(found, settings)
+    yield from found
 
 
 def _named_and_written(place: Node, settings: Settings) -> list[Finding | Weak]:
@@ -117,31 +117,30 @@ def _names_an_image(node: Node) -> bool:
     return node.key in _IMAGES or (node.key == "name" and above == "image")
 
 
-def _helm(subject: Subject, settings: Settings) -> Iterator[Finding]:
+def _helm(subject: Subject, settings: Settings) -> Found:
     chart = subject.node.get("chart")
     if chart.open:
         yield Finding(OPEN, chart.path, "installs a chart that is not known yet", MEND)
     for node in subject.node.get("values").walk():
         if node.open and node.key in {"image", "repository"}:
             yield Finding(OPEN, node.path, "runs an image that is not known yet", MEND)
-    found = [*image(chart, settings), *_named_and_written(subject.node.get("values"), settings)]
+    yield from image(chart, settings)
+    yield from _named_and_written(subject.node.get("values"), settings)
     for file in subject.node.get("valueYamlFiles").each():
         if file.open and _OF_PROXY.search(bare(chart.text)):
             yield Finding(OPEN, file.path, "holds values that cannot be read here", MEND)
         for document in documents(file.text):
-            found += (_moved(one, file) for one in _named_and_written(Node(document), settings))
-    yield from conclude(found, settings)
+            yield from (_moved(one, file) for one in _named_and_written(Node(document), settings))
 
 
 def _moved(found: Finding | Weak, place: Node) -> Finding | Weak:
     if isinstance(found, Weak):
-        return Weak(found.kind, place, found.problem)
-    return Finding(found.grade, place.path, found.problem, found.mend)
+        return replace(found, place=place)
+    return replace(found, path=place.path)
 
 
-def _custom(subject: Subject, settings: Settings) -> Iterator[Finding]:
-    found = list(_named_and_written(subject.node.get("spec"), settings))
-    yield from conclude(found, settings)
+def _custom(subject: Subject, settings: Settings) -> Found:
+    yield from _named_and_written(subject.node.get("spec"), settings)
 
 
 def _cilium(subject: Subject, settings: Settings) -> Iterator[Finding]:
@@ -162,7 +161,7 @@ def _cilium(subject: Subject, settings: Settings) -> Iterator[Finding]:
                 yield Finding(name, terminating.path, "has Cilium open outbound TLS", MEND)
 
 
-def _words(subject: Subject, settings: Settings) -> Iterator[Finding]:
+def _words(subject: Subject, settings: Settings) -> Found:
     words = tuple(word.text for word in subject.node.each())
     if words[-1] in {"--version", "--help", "-h"}:
         return
@@ -170,7 +169,8 @@ def _words(subject: Subject, settings: Settings) -> Iterator[Finding]:
     for name in _named(words):
         if "/" in name or bare(name) in INTERCEPTORS:
             found += image(Node(name), settings, words)
-    yield from list(conclude(found, settings))[:1]
+    certain = [one for one in found if isinstance(one, Finding)]
+    yield from certain[:1] or found
 
 
 def _named(words: tuple[str, ...]) -> list[str]:
@@ -218,53 +218,77 @@ CONFIG_MAPS = _kubernetes("core:configmap", "core:secret")
 _CILIUM = _kubernetes("cilium.io:ciliumnetworkpolicy", "cilium.io:ciliumclusterwidenetworkpolicy")
 _TEXT_GRADES = (INTERCEPTOR, DIRECTIVE, TWO_SIGNS, VERDICT, EXEMPTED, ONE_SIGN)
 
-CHECKS = (
-    Check(
+
+def _text_check(
+    name: str,
+    covers: str,
+    tokens: frozenset[str] = frozenset(),
+    matches: Callable[[str], bool] | None = None,
+    grades: tuple[str, ...] = _TEXT_GRADES,
+) -> Check:
+    def run(subject: Subject, settings: Settings) -> Iterator[Finding]:
+        return conclude(_SIGNS[name](subject, settings), settings)
+
+    return Check(name, covers, run, tokens, matches, grades)
+
+
+#: What finds the signs in one subject, by the check's name.
+_SIGNS: Mapping[str, Callable[[Subject, Settings], Found]] = {
+    "workload": _workload,
+    "configuration": _configuration,
+    "written": _text,
+    "helm": _helm,
+    "custom": _custom,
+    "programs": _words,
+}
+
+_TEXT_CHECKS = (
+    _text_check(
         "workload",
         "pods and what makes pods (patches, lists, init containers), containers of docker and of Azure: images, "
         "the same forms of text in variables and arguments",
-        _workload,
         WORKLOADS | CONTAINER_RESOURCES,
-        grades=_TEXT_GRADES,
     ),
-    Check(
-        "configuration",
-        f"text in ConfigMaps and Secrets; {covered()}",
-        _configuration,
-        CONFIG_MAPS,
-        grades=_TEXT_GRADES,
-    ),
-    Check(
+    _text_check("configuration", f"text in ConfigMaps and Secrets; {covered()}", CONFIG_MAPS),
+    _text_check(
         "written",
         "the same forms of text, where a command or a machine's custom data writes it",
-        _text,
         frozenset({CONFIGURATION}),
-        grades=_TEXT_GRADES,
     ),
-    Check(
-        "helm",
-        "Helm releases and charts by name; the same forms of text in values and value files",
-        _helm,
-        HELM,
-        grades=_TEXT_GRADES,
-    ),
-    Check(
+    _text_check("helm", "Helm releases and charts by name; the same forms of text in values and value files", HELM),
+    _text_check(
         "custom",
         "custom resources (Argo, Flux, Knative, Istio) by images, charts and the same forms of text in their `spec`",
-        _custom,
         matches=lambda token: is_custom(token) and token not in _CILIUM,
-        grades=_TEXT_GRADES,
     ),
-    Check("cilium", "Cilium policies that terminate TLS", _cilium, _CILIUM, grades=(DIRECTIVE, EXEMPTED)),
-    Check(
+    _text_check(
         "programs",
         "interceptors run by commands, pods and machines, also as Python tools; images in docker, podman, kubectl and "
         "helm commands",
-        _words,
         frozenset({WORDS}),
         grades=(INTERCEPTOR, EXEMPTED, ONE_SIGN),
     ),
 )
+
+CHECKS = (
+    *_TEXT_CHECKS,
+    Check("cilium", "Cilium policies that terminate TLS", _cilium, _CILIUM, grades=(DIRECTIVE, EXEMPTED)),
+)
+
+
+def _together(subjects: Sequence[Subject], settings: Settings) -> Iterable[tuple[Subject, Finding]]:
+    """Signs of one product in several resources, none of which is conclusive: such are refused by themselves."""
+    resources: list[tuple[Subject, list[Weak]]] = []
+    for subject in subjects:
+        for check in _TEXT_CHECKS:
+            found = list(_SIGNS[check.name](subject, settings)) if check.sees(subject.token) else []
+            if all(one.grade in (OPEN, ONE_SIGN) for one in conclude(found, settings)):
+                resources.append((subject, [one for one in found if isinstance(one, Weak)]))
+    for before, after, one, other in agree([signs for _, signs in resources]):
+        beside = resources[after][0].resource
+        problem = f"{one.problem}, and {beside.name if beside else 'another resource'} {other.problem}"
+        yield resources[before][0], Finding(grade(settings, TWO_SIGNS), one.place.path, problem, MEND)
+
 
 STACK_CHECKS = (
     StackCheck(
@@ -273,5 +297,13 @@ STACK_CHECKS = (
         _verdicts,
         COMMANDS,
         grades=(VERDICT, EXEMPTED),
+    ),
+    StackCheck(
+        "together",
+        "two signs of one product (squid, HAProxy, or one that both an image and an authority are named after) in "
+        "different resources, in any of the forms of text above",
+        _together,
+        matches=lambda token: any(check.sees(token) for check in _TEXT_CHECKS),
+        grades=(TWO_SIGNS, EXEMPTED),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from policy_cases import UNKNOWN, Case, StackCase
@@ -1111,7 +1112,39 @@ PRESSED = Case(
     "probe", LOCAL, {"create": "probe", "stderr": VERDICT_LINE.format("p.gw.arc.azure.com"), "stdout": "{}"}, "stderr"
 )
 
+PORT = Case("port", CONFIG_MAP, text("squid.conf", "http_port 3128 ssl-bump cert=/ca.pem"))
+SIGNING = Case("signing", CONFIG_MAP, text("more.conf", "sslcrtd_program /usr/lib/security_file_certgen -s /db"))
+CONNECTOR = Case("connector", ROUTED, pod("zscaler/connector:1"))
 STACKS_REFUSED = [
+    StackCase("squid in two parts", [PORT, SIGNING], "port", GA, says="and signing has squid sign certificates"),
+    StackCase(
+        "squid, written and mounted",
+        [Case("made", LOCAL, {"create": ("cat > /etc/squid/squid.conf <<EOF\nhttp_port 3128 ssl-bump\nEOF")}), SIGNING],
+        "made",
+    ),
+    StackCase("squid, three parts, told once", [PORT, replace(PORT, name="again"), SIGNING], "again"),
+    StackCase(
+        "HAProxy, in two secrets",
+        [
+            Case("one", SECRET, {"stringData": {"a": "bind :3128 ssl crt /a ca-sign-file /ca"}}),
+            Case("two", SECRET, {"stringData": {"a": "bind :3129 ssl crt /a generate-certificates"}}),
+        ],
+        "one",
+    ),
+    StackCase(
+        "a product and its authority",
+        [CONNECTOR, Case("roots", CONFIG_MAP, text("ca.crt", "# Zscaler Root CA"))],
+        "connector",
+        says="and roots names the certificate authority",
+    ),
+    StackCase(
+        "a chart and its authority",
+        [
+            Case("agent", RELEASE, {"chart": "netskope-publisher"}),
+            Case("trust", "kubernetes:trust.cert-manager.io/v1alpha1:Bundle", {"spec": {"x": "Netskope Root CA"}}),
+        ],
+        "agent",
+    ),
     StackCase("verdict of the driver", [PRESSED], "probe"),
     StackCase("verdict of the driver, under ga", [Case("other", LOCAL, {"stdout": "x"}), PRESSED], "probe", GA),
     StackCase(
@@ -1126,11 +1159,25 @@ STACKS_REFUSED = [
     ),
 ]
 STACKS_ADVISED = [
+    StackCase("squid in two parts, exempt", [PORT, SIGNING], "port", EXEMPT),
     StackCase(
         "another name, under ga", [Case("l", LOCAL, {"stderr": VERDICT_LINE.format("mcr.microsoft.com")})], "l", GA
     ),
 ]
 STACKS_PASSED = [
+    StackCase("one sign in two resources", [PORT, replace(PORT, name="again")]),
+    StackCase(
+        "signs of two products",
+        [
+            PORT,
+            Case("roots", CONFIG_MAP, text("ca.crt", "# Zscaler Root CA")),
+            Case("proxy", CONFIG_MAP, text("a", "bind :3129 ssl crt /a generate-certificates")),
+        ],
+    ),
+    StackCase("squid in two parts that splices", [PORT, SIGNING, Case("steps", CONFIG_MAP, text("a", SPLICE))]),
+    StackCase("a product and another's authority", [CONNECTOR, Case("roots", CONFIG_MAP, text("a", "mitmproxy-ca"))]),
+    StackCase("refused by itself", [PORT, Case("both", CONFIG_MAP, text("a", BUMP))]),
+    StackCase("text that is not known yet", [PORT, Case("more", CONFIG_MAP, text("a", UNKNOWN))]),
     StackCase(
         "verdict that is fine",
         [Case("l", LOCAL, {"stderr": "preflight through x: pass on 9 endpoints\n", "stdout": "{}"})],
