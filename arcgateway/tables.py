@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 
 import click
 
+#: How many names of a long list are shown.
+SHOWN = 8
+
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str] | None = None) -> None:
     """Print columns under their titles.
@@ -22,3 +25,14 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collec
             for title, cell, width in zip(head, row, widths, strict=True)
         )
         click.echo("  ".join(cells).rstrip())
+
+
+def few(names: Sequence[str], where: str = "") -> str:
+    """The first of many names, and how many more there are.
+
+    Args:
+        names: all of them.
+        where: what a person is told of where the others are.
+    """
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more{where}" if more > 0 else "")

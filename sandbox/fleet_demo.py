@@ -310,6 +310,7 @@ def main(home: Path, clusters: int, per_stack: int, parallel: int, seed: int | N
         prove(demo, before, killed_at)
     except Unproven as problem:
         raise click.ClickException(str(problem)) from None
+    click.echo(demo.run("status", str(demo.file)).stdout)
     click.echo(f"{time.monotonic() - begun:.0f} s in all; the sandbox runs on: SANDBOX_HOME={home} make shell")
 
 

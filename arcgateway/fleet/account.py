@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arcgateway.fleet.tally import by_cause
-from arcgateway.tables import print_table
+from arcgateway.tables import few, print_table
 
 if TYPE_CHECKING:
     from arcgateway.fleet.runner import Outcome
 
-#: How many names of a list are shown.
-_SHOWN = 8
+#: Where names are that are not shown.
+_ALL = " (--json has all)"
 
 #: States that are told, and are no failures.
 _TOLD = ("waiting", "left over")
@@ -79,10 +79,10 @@ def show(verb: str, outcomes: Sequence[Outcome], stopped: str, seconds: float) -
         told = ", ".join(f"{count} x {policy}" for policy, count in sorted(advice.items()))
         click.echo(f"the policy pack advises: {told} (--json has the texts)")
     for cause, names in causes(outcomes):
-        click.echo(f"\n{len(names)} x {cause}\n    {_few(names)}")
+        click.echo(f"\n{len(names)} x {cause}\n    {few(names, _ALL)}")
     logs = [str(one.log) for one in outcomes if one.log and not one.well]
     if logs:
-        click.echo(f"\nwhat the engine said: {_few(logs)}")
+        click.echo(f"\nwhat the engine said: {few(logs, _ALL)}")
     if stopped:
         click.echo(f"\n{verb} stopped: {stopped}")
 
@@ -122,8 +122,3 @@ def _row(one: Outcome) -> tuple[str, ...]:
         *(str(changes.get(operation, 0)) for operation in _OPERATIONS),
         f"{one.seconds:.0f}",
     )
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more (--json has all)" if more > 0 else "")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Seconds between two lines where no terminal is.
 EVERY = 15.0
 
+#: So many clusters have to be done before their speed says anything of the others.
+ENOUGH = 5
+
 
 @dataclass
 class Row:
@@ -128,7 +131,7 @@ class Board:
             words = f"{settled - failed} of {_clusters(self._total)} done, {failed} failed"
             words += f", {_duration(time.monotonic() - self._begun)}"
             made = settled - self._before
-            if self._updating is not None and made > 0 and settled < self._total:
+            if self._updating is not None and made >= ENOUGH and settled < self._total:
                 left = (time.monotonic() - self._updating) / made * (self._total - settled)
                 words += f", about {_duration(left)} left"
         return words

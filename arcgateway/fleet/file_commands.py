@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from arcgateway.options import JSON, tell
-from arcgateway.tables import print_table
+from arcgateway.tables import few, print_table
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -67,8 +67,11 @@ def assign(file: Path, new: Sequence[str], all_new: bool, dry_run: bool) -> None
 
     text = files.read(file)
     made = assignment.assign(text, file, new, all_new=all_new)
+    alike: dict[str, list[str]] = {}
     for (section, key), values in made.changes.items():
-        tell(f"{section}.{key}: {', '.join(f'{name}: {value}' for name, value in values.items())}")
+        alike.setdefault(", ".join(f"{name}: {value}" for name, value in values.items()), []).append(f"{section}.{key}")
+    for written, keys in alike.items():
+        tell(f"{written} for {few(keys)}")
     if made.text != text and not dry_run:
         files.replace(file, made.text)
     tell(f"{file} {'says so already' if made.text == text else 'would be changed' if dry_run else 'is changed'}")

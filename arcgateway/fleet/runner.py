@@ -274,6 +274,7 @@ class Runner:
         fleet: the fleet's name.
         pack: the policy pack; None without one, which was asked for.
         clusters_at_once: operations side by side within a stack; None for the engine's default.
+        continue_on_error: whether a cluster that fails holds back no other of its stack.
         release_dead_locks: whether a lock whose owner is gone is released.
         secrets_provider: what encrypts the secrets of a stack that is made; None for the backend's own.
         tell: takes lines that a person should read.
@@ -286,6 +287,7 @@ class Runner:
     fleet: str
     pack: Path | None
     clusters_at_once: int | None = None
+    continue_on_error: bool = True
     release_dead_locks: bool = False
     secrets_provider: str | None = None
     tell: Callable[[str], None] = lambda _line: None
@@ -497,7 +499,7 @@ class Runner:
             self._settle(stack)
             made.up(
                 policy_packs=self._packs,
-                continue_on_error=True,
+                continue_on_error=self.continue_on_error,
                 show_secrets=False,
                 parallel=self.clusters_at_once,
                 **options,
@@ -519,7 +521,9 @@ class Runner:
 
         def take_down(made: Stack, **options: Any) -> None:
             self.configure(stack, exists=True)
-            made.destroy(continue_on_error=True, show_secrets=False, parallel=self.clusters_at_once, **options)
+            made.destroy(
+                continue_on_error=self.continue_on_error, show_secrets=False, parallel=self.clusters_at_once, **options
+            )
 
         return self._work(stack, tally, "destroy", take_down)
 

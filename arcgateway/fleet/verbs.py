@@ -48,6 +48,7 @@ class Options:
     parallel: int
     parallel_clusters: int | None
     max_failures: int
+    continue_on_error: bool
     connected_within: float
     release_dead_locks: bool
     secrets_provider: str | None
@@ -120,6 +121,12 @@ _CONNECTED = click.option(
     metavar="S",
     help="Seconds for a ring's clusters to be connected before the next ring.  [default: 600]",
 )
+_CONTINUE = click.option(
+    "--continue-on-error/--no-continue-on-error",
+    default=True,
+    show_default=True,
+    help="Whether a cluster that fails holds back no other of its stack.",
+)
 _SECRETS = click.option(
     "--secrets-provider",
     metavar="URL",
@@ -130,6 +137,7 @@ _SECRETS = click.option(
 _DEFAULTS: Mapping[str, Any] = {
     "parallel_clusters": None,
     "max_failures": sys.maxsize,
+    "continue_on_error": True,
     "connected_within": 0.0,
     "release_dead_locks": False,
     "secrets_provider": None,
@@ -163,6 +171,7 @@ def plan(options: Options) -> None:
 @click.command()
 @_options(
     *_WRITING,
+    _CONTINUE,
     _CONNECTED,
     _SECRETS,
     click.option("--prune", is_flag=True, help="Take down stacks that the file has nothing for any more."),
@@ -193,6 +202,7 @@ def drift(options: Options) -> None:
 @click.command()
 @_options(
     *_WRITING,
+    _CONTINUE,
     click.option("--yes", is_flag=True, help="Do not ask."),
     click.option("--remove", is_flag=True, help="Remove the empty stacks too, with their histories."),
 )
@@ -334,6 +344,7 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
             fleet.name,
             pack,
             clusters_at_once=options.parallel_clusters,
+            continue_on_error=options.continue_on_error,
             release_dead_locks=options.release_dead_locks,
             secrets_provider=options.secrets_provider,
             tell=board.tell,

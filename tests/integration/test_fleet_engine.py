@@ -163,6 +163,14 @@ def test_a_plan_of_stacks_that_are_not_there_has_their_gateways_outputs(fleet: F
     assert fleet.stacks() - {"dev"} == {GATEWAY, FIRST}
 
 
+def test_a_failed_cluster_holds_back_the_others_where_that_is_asked_for(fleet: FleetOf) -> None:
+    fleet.fail("virtual-*", message="No room.")
+    one_by_one = ("--stack", SECOND, "--parallel-clusters", "1", "--no-continue-on-error")
+    (failed,) = [stack for stack in fleet.run("up", *one_by_one, status=2)["stacks"] if stack["name"] == SECOND]
+    assert failed["clusters"]["total"] == 3
+    assert (failed["clusters"]["done"], len(failed["clusters"]["failed"])) == (0, 1)
+
+
 def test_a_failed_cluster_holds_back_no_other_and_is_all_that_is_left(fleet: FleetOf) -> None:
     fleet.fail("virtual-002", message="No room.")
     account = fleet.run("up", "--no-policy", status=2)
