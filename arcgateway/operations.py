@@ -59,6 +59,9 @@ SHOWN_SECONDS, SHOWN_PAUSE = 20.0, 2.0
 #: Seconds between two looks at it; only the second one in a row that finds it so counts.
 HELM_PAUSE = 3.0
 
+#: For kubectl and helm: they live for a second, a sixth of which would go into collecting garbage to save 20 MB.
+_GO = {"GOGC": "400"}
+
 _READ_ONLY = frozenset(
     {
         "provisioningState",
@@ -98,7 +101,7 @@ class Operations:
         self._settings = settings
         self._progress = progress
         self._deadline = time.monotonic() + float(env.get("ARCGATEWAY_DEADLINE") or DEADLINE)
-        self._env = {name: value for name, value in env.items() if name not in driver_settings.NAMES}
+        self._env = _GO | {name: value for name, value in env.items() if name not in driver_settings.NAMES}
         self._redact = redact
         self._lifeline = lifeline
         self._ranges: tuple[tuple[str, ...], bool] | None = None

@@ -41,7 +41,7 @@ def prove(
     summary = {"verdict": "off", "proxy": shown.redacted() if shown else None, "endpoints": 0}
     if settings.preflight == "off":
         return summary
-    from arcgateway import endpoints, preflight, verdicts
+    from arcgateway import endpoints, verdicts
 
     if not settings.location:
         raise Failure("ARC_LOCATION is not set, and the endpoints depend on it", "give the cluster or proxy a location")
@@ -52,12 +52,13 @@ def prove(
     if probe is not None:
         report, fresh = probe(rows), True
     else:
-        report, fresh = verdicts.shared(
-            rows,
-            settings.proxy,
-            settings.genuine_roots,
-            lambda: preflight.run(rows, settings.proxy, settings.genuine_roots),
-        )
+
+        def run() -> Report:
+            from arcgateway import preflight  # what it imports costs more than a verdict that others have made
+
+            return preflight.run(rows, settings.proxy, settings.genuine_roots)
+
+        report, fresh = verdicts.shared(rows, settings.proxy, settings.genuine_roots, run)
     report = report.excepting(settings.exceptions)
     way = (f"through {report.proxy}" if report.proxy else "directly") + (f" from {place}" if place else "")
     for found in report.results if fresh else ():

@@ -277,14 +277,14 @@ def _association_table(figures: association.Figures, rounds: int) -> Table:
     table = Table(
         title=f"CPU seconds in the sandbox, median of {rounds}",
         caption=f"target for associate: at most {association.TARGET:.1f}\n"
-        "first: with the preflight, which an update makes once",
+        "together: measured without the counting; first: with the preflight, which an update makes once",
     )
     names = (association.DRIVER, *association.PROGRAMS)
     for title in ("verb", *names, "together", "first"):
         table.add_column(title, justify="left" if title == "verb" else "right")
     for verb in association.VERBS:
         figured = (*(figures.part(verb, name) for name in names), figures.total(verb))
-        table.add_row(verb, *(f"{one:.2f}" for one in (*figured, sum(figures.first[verb].values()))))
+        table.add_row(verb, *(f"{one:.2f}" for one in (*figured, figures.first[verb])))
     return table
 
 

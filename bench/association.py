@@ -37,7 +37,8 @@ VERBS: Mapping[str, tuple[str, str]] = {
 DRIVER = "driver"
 PROGRAMS = ("az", "helm", "kubectl")
 
-#: Writes down who was run by whom, and the CPU seconds of it and its children.
+#: Writes down who was run by whom, and the CPU seconds of it and its children. It takes some itself, so what all parts
+#: take together is measured without it.
 _WRAPPER = """#!/bin/bash
 TIMEFORMAT="{name} ${{BENCH_WITHIN:-driver}} %U %S"
 export BENCH_WITHIN={name}
@@ -50,8 +51,10 @@ class Figures:
     """By verb, for each run: CPU seconds of each part, without what it has started."""
 
     runs: dict[str, list[dict[str, float]]] = field(default_factory=lambda: {verb: [] for verb in VERBS})
+    #: By verb, CPU seconds of all parts of each run.
+    totals: dict[str, list[float]] = field(default_factory=lambda: {verb: [] for verb in VERBS})
     #: By verb, that of the first run, which makes the preflight that the others share.
-    first: dict[str, dict[str, float]] = field(default_factory=dict)
+    first: dict[str, float] = field(default_factory=dict)
 
     def part(self, verb: str, name: str) -> float:
         """The median of one part."""
@@ -59,7 +62,7 @@ class Figures:
 
     def total(self, verb: str) -> float:
         """The median of all parts together."""
-        return median(sum(run.values()) for run in self.runs[verb])
+        return median(self.totals[verb])
 
     def plain(self) -> dict[str, Any]:
         """For programs to read."""
@@ -67,7 +70,7 @@ class Figures:
             verb: {
                 "cpuSeconds": self.total(verb),
                 "parts": {name: self.part(verb, name) for name in (DRIVER, *PROGRAMS)},
-                "withPreflight": sum(self.first[verb].values()),
+                "withPreflight": self.first[verb],
             }
             for verb in VERBS
         }
@@ -82,25 +85,27 @@ def measure(home: Home, rounds: int, say: Callable[[str], None]) -> Figures:
         say: takes a line of progress.
     """
     figures = Figures()
-    with _sandbox(home) as variables:
+    with _sandbox(home) as (plain, counted):
         arm = Arm(home)
         arm.prepare()
         for number in range(rounds + 1):
             for verb, (cluster, back) in VERBS.items():
-                settings = variables | _settings(home, arm, cluster)
-                run = _drive(home, settings, verb)
-                _drive(home, settings, back)
-                if number:
-                    figures.runs[verb].append(run)
-                else:
-                    figures.first[verb] = run
+                settings = _settings(home, arm, cluster)
+                total = _drive(plain | settings, verb)
+                _drive(plain | settings, back)
+                if number == 0:
+                    figures.first[verb] = total
+                    continue
+                figures.totals[verb].append(total)
+                figures.runs[verb].append(_parts(home, counted | settings, verb))
+                _drive(plain | settings, back)
             say(f"round {number} of {rounds}")
     return figures
 
 
 @contextmanager
-def _sandbox(home: Home) -> Iterator[dict[str, str]]:
-    """A running sandbox; yields its environment, in which the clients are counted."""
+def _sandbox(home: Home) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """A running sandbox; yields its environment, and one in which the clients are counted."""
     command = [sys.executable, "-m", "sandbox", "--home", str(home.root)]
     subprocess.run([*command, "up"], cwd=PROJECT, env=clean_environment(), stdout=subprocess.DEVNULL, check=True)
     try:
@@ -110,7 +115,7 @@ def _sandbox(home: Home) -> Iterator[dict[str, str]]:
             program = PROJECT / "sandbox/bin/az" if name == "az" else home.tool(name)
             text = _WRAPPER.format(name=name, program=shlex.quote(str(program)), log=shlex.quote(str(_log(home))))
             home.write(f"counted/{name}", text).chmod(0o755)
-        yield {**variables, "PATH": f"{counted}{os.pathsep}{variables['PATH']}"}
+        yield variables, {**variables, "PATH": f"{counted}{os.pathsep}{variables['PATH']}"}
     finally:
         subprocess.run([*command, "down"], cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
 
@@ -132,14 +137,26 @@ def _settings(home: Home, arm: Arm, cluster: str) -> dict[str, str]:
     }
 
 
-def _drive(home: Home, variables: Mapping[str, str], verb: str) -> dict[str, float]:
-    """CPU seconds by part of one run of the driver.
+def _parts(home: Home, variables: Mapping[str, str], verb: str) -> dict[str, float]:
+    """CPU seconds by part of one run of the driver."""
+    log = _log(home)
+    log.write_text("")
+    whole: dict[str, float] = defaultdict(float, {DRIVER: _drive(variables, verb)})
+    started: dict[str, float] = defaultdict(float)
+    for line in log.read_text().splitlines():
+        name, within, user, system = line.split()
+        seconds = float(user) + float(system)
+        whole[name] += seconds
+        started[within] += seconds
+    return {name: whole[name] - started[name] for name in (DRIVER, *PROGRAMS)}
+
+
+def _drive(variables: Mapping[str, str], verb: str) -> float:
+    """CPU seconds of one run of the driver and all that it starts.
 
     Raises:
         RuntimeError: it failed.
     """
-    log = _log(home)
-    log.write_text("")
     with subprocess.Popen(
         [PROJECT / "bin/driver", verb],
         cwd=PROJECT,
@@ -155,14 +172,7 @@ def _drive(home: Home, variables: Mapping[str, str], verb: str) -> dict[str, flo
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"the driver's {verb} ended with {process.returncode}:\n{said}")
-    whole: dict[str, float] = defaultdict(float, {DRIVER: used.ru_utime + used.ru_stime})
-    started: dict[str, float] = defaultdict(float)
-    for line in log.read_text().splitlines():
-        name, within, user, system = line.split()
-        seconds = float(user) + float(system)
-        whole[name] += seconds
-        started[within] += seconds
-    return {name: whole[name] - started[name] for name in (DRIVER, *PROGRAMS)}
+    return used.ru_utime + used.ru_stime
 
 
 def _log(home: Home) -> Path:

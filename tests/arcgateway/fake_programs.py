@@ -189,6 +189,8 @@ def kubectl(root: Path, argv: list[str]) -> None:
         _write_release(root, state, argv)
         return
     kinds = argv[argv.index("get") + 1]
+    if kinds == "--raw":
+        kinds = argv[argv.index("--raw") + 1].partition("?")[0].rpartition("/")[2]
     items: list[dict[str, Any]] = []
     if kinds.startswith("deployments") and state["release"]:
         ready = 1 if state["ready"] else 0
@@ -218,11 +220,11 @@ def kubectl(root: Path, argv: list[str]) -> None:
         return
     if kinds == "secrets" and state["release"]:
         items = [_helm_secret(state["release"])]
-    if kinds.startswith("servicecidrs"):
+    if "servicecidrs" in kinds:
         if state.get("old"):
             print('error: the server doesn\'t have a resource type "servicecidrs"', file=sys.stderr)
             sys.exit(1)
-        items = [{"kind": "ServiceCIDR", "spec": {"cidrs": ["10.96.0.0/16"]}}]
+        items.append({"kind": "ServiceCIDR", "spec": {"cidrs": ["10.96.0.0/16"]}})
     if kinds == "services":
         items = [
             {"kind": "Service", "spec": {"clusterIPs": ["10.43.0.1"]}},

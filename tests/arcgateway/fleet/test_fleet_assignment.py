@@ -186,7 +186,7 @@ def test_the_command_writes_the_file_and_says_what(tmp_path: Path) -> None:
     before = path.read_text()
     dry = CliRunner().invoke(commands, ["assign", str(path), "--new", "c1", "--dry-run"])
     assert dry.exit_code == 0, dry.output
-    assert "clusters.c1: stack: 2" in dry.output
+    assert "stack: 2 for clusters.c1" in dry.output
     assert path.read_text() == before
     CliRunner().invoke(commands, ["assign", str(path), "--new", "c1"], catch_exceptions=False)
     assert places(tmp_path, path.read_text())["c1"] == "retail-canary-eastus-2"
