@@ -62,7 +62,7 @@ bench-policy: toolchain ## What a preview costs with the policy pack, with idle 
 
 bench-fleet: toolchain ## What 1,000 clusters cost as a fleet and in one stack, and how well a latency is used
 	@$(VENV) -m bench fleet
-	@$(VENV) -m bench fleet --clusters 400 --latency 20
+	@$(VENV) -m bench fleet --clusters 200 --latency 20
 
 bench-audit: ## What reading logs costs the audit, by their form, and that its memory does not grow with them
 	@$(VENV) -m bench audit
