@@ -42,7 +42,8 @@ _RELEASE = f"owner=helm,name={RELEASE}"
 _AGENTS, _RANGES = "deployments,configmaps", "servicecidrs.networking.k8s.io"
 
 _IN_NAMESPACE = ("--namespace", NAMESPACE)
-#: The same records by their path, for which kubectl need not ask the cluster what it knows.
+#: The same records by their path, for which kubectl need not ask the cluster what it knows. It takes
+#: such a path as it is, so the server's own comes before it.
 _RECORDS = f"/api/v1/namespaces/{RELEASE_NAMESPACE}/secrets?{urlencode({'labelSelector': _RELEASE})}"
 
 _JSON = ("--output", "json")
@@ -208,7 +209,9 @@ class Cluster:
         with workspace.folder() as folder:
             path = self.kubeconfig.write(folder)
             with ThreadPoolExecutor(max_workers=2) as pool:
-                releases = pool.submit(self._kubectl, path, "secrets", "get", "--raw", _RECORDS)
+                releases = pool.submit(
+                    self._kubectl, path, "secrets", "get", "--raw", self.kubeconfig.prefix + _RECORDS
+                )
                 items = self._with_ranges(path) if service_ranges else self._get(path, _AGENTS, *_IN_NAMESPACE)
                 ranges = tuple(cidr for item in items for cidr in _of_kind(item, "ServiceCIDR").get("cidrs", ()))
                 guessed = service_ranges and not ranges

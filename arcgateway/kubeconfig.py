@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ class Kubeconfig:
     context: str
     api_server: str
     text: str
+
+    @property
+    def prefix(self) -> str:
+        """What every path begins with at a server that serves many clusters, as Rancher's does; "" at others."""
+        server: str = json.loads(self.text)["clusters"][0]["cluster"]["server"]
+        return urlsplit(server).path.rstrip("/")
 
     def write(self, folder: Path) -> Path:
         """Write it into a folder, readable by its owner alone."""
@@ -111,8 +118,6 @@ def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _pruned(name: str, merged: dict[str, dict[str, Any]]) -> Kubeconfig:
-    import json
-
     context = merged["contexts"][name]
     try:
         cluster = merged["clusters"][context["context"]["cluster"]]

@@ -31,6 +31,20 @@ def config(name: str, **more: Any) -> str:
     )
 
 
+@pytest.mark.parametrize(
+    ("server", "prefix"),
+    [
+        ("https://one.test:6443", ""),
+        ("https://one.test/", ""),
+        ("https://rancher.test/k8s/clusters/c-1", "/k8s/clusters/c-1"),
+        ("https://rancher.test/k8s/clusters/c-1/", "/k8s/clusters/c-1"),
+    ],
+)
+def test_a_server_of_many_clusters_has_a_path_before_all_others(tmp_path: Path, server: str, prefix: str) -> None:
+    (tmp_path / "one").write_text(config("one", clusters=[{"name": "one", "cluster": {"server": server}}]))
+    assert kubeconfig.read("one", {"KUBECONFIG": str(tmp_path / "one")}).prefix == prefix
+
+
 def test_several_files_are_merged_and_paths_made_absolute(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one").write_text(config("east"))
