@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -230,8 +231,16 @@ def test_a_change_by_somebody_else_is_drift_in_words(fleet: FleetOf) -> None:
 
 
 def _running(process: subprocess.Popen[str], fleet: FleetOf) -> Callable[[], bool]:
-    """Whether an engine of a run holds a lock, so that an update is under way."""
-    return lambda: bool(process.poll() is None and fleet.locks())
+    """Whether a run's engines have held locks for some time, so that updates are under way.
+
+    An engine that is interrupted at the moment in which it takes its lock leaves it.
+    """
+
+    def running() -> bool:
+        ages = [time.time() - lock.stat().st_mtime for lock in fleet.locks()]
+        return process.poll() is None and min(ages, default=0.0) > 2
+
+    return running
 
 
 def _renamed(fleet: FleetOf, tag: str) -> None:
