@@ -138,9 +138,8 @@ def test_curl_arrives_by_way_of_proxy_and_gateway_and_both_logs_agree(edge: Worl
         until(lambda: len(arc.lines()) == 3 and len(edge.gateway_log()) == seen + 3)
         lines = arc.lines()
     assert sorted(line["path"] for line in lines) == sorted(f"{target}:443" for target in targets)
-    assert {(line["method"], line["protocol"], line["code"], line["flags"]) for line in lines} == {
-        ("CONNECT", "HTTP/1.1", "200", "-")
-    }
+    assert {(line["method"], line["protocol"], line["code"]) for line in lines} == {("CONNECT", "HTTP/1.1", "200")}
+    assert {line["flags"] for line in lines} <= {"-", "DC"}  # a curl that has its answer may reset what it leaves
     assert {line["upstream"] for line in lines} == {f"{GATEWAY}:443"}
     assert {line["authority"] for line in lines} == {f"{target}:443" for target in targets}
     # Each writes a line when it sees the end of a connection, in its own time: the order may differ.
