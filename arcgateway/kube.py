@@ -37,15 +37,14 @@ _TIMEOUT = 20
 #: Helm's records of the agents' release, by its labels.
 _RELEASE = f"owner=helm,name={RELEASE}"
 
-#: What is read of the agents in one call, and in the same one, as a call is a process, where it is asked for. The
-#: ranges belong to no namespace, which kubectl knows.
+#: Those records by their path, for which kubectl need not ask the cluster what it knows. It takes such a path as it is,
+#: so the server's own comes before it.
+_RECORDS = f"/api/v1/namespaces/{RELEASE_NAMESPACE}/secrets?{urlencode({'labelSelector': _RELEASE})}"
+
+#: What is read of the agents, and what is read beside in the same call (a call is a process) where it is asked for.
 _AGENTS, _RANGES = "deployments,configmaps", "servicecidrs.networking.k8s.io"
 
 _IN_NAMESPACE = ("--namespace", NAMESPACE)
-#: The same records by their path, for which kubectl need not ask the cluster what it knows. It takes
-#: such a path as it is, so the server's own comes before it.
-_RECORDS = f"/api/v1/namespaces/{RELEASE_NAMESPACE}/secrets?{urlencode({'labelSelector': _RELEASE})}"
-
 _JSON = ("--output", "json")
 
 _CHUNK = 256 * 1024
@@ -293,7 +292,7 @@ class Cluster:
             Failure: as `agents`; reading ConfigMaps may be forbidden to who may read logs.
         """
         with workspace.folder() as folder:
-            items = self._get(self.kubeconfig.write(folder), "configmaps", "--namespace", NAMESPACE)
+            items = self._get(self.kubeconfig.write(folder), "configmaps", *_IN_NAMESPACE)
         found = (item.get("data") or {} for item in items if item["metadata"]["name"] == "azure-clusterconfig")
         return next((data["AZURE_REGION"] for data in found if data.get("AZURE_REGION")), None)
 
@@ -305,7 +304,7 @@ class Cluster:
             Failure: pods may not be listed, or there is no kubectl.
         """
         with workspace.folder() as folder:
-            items = self._get(self.kubeconfig.write(folder), "pods", "--namespace", NAMESPACE, mend=_LOGS_MEND)
+            items = self._get(self.kubeconfig.write(folder), "pods", *_IN_NAMESPACE, mend=_LOGS_MEND)
         return [source for item in items for source in _log_sources(item)]
 
     @contextmanager
@@ -330,7 +329,7 @@ class Cluster:
             asked += ["--since-time", datetime.fromtimestamp(int(since), UTC).isoformat().replace("+00:00", "Z")]
         with workspace.folder() as folder, tempfile.TemporaryFile() as said:
             # Its limit of time would end a log that is followed.
-            argv = self._argv(self.kubeconfig.write(folder), 0, "logs", "--namespace", NAMESPACE, *asked)
+            argv = self._argv(self.kubeconfig.write(folder), 0, "logs", *_IN_NAMESPACE, *asked)
             # In a group of its own: who ends us by a key may want to see the result, and not kubectl's complaint.
             process = subprocess.Popen(argv, env=self._env, stdout=subprocess.PIPE, stderr=said, **HERE.in_own_group())  # type: ignore[call-overload]
             try:

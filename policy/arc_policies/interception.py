@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from .commands import INTERCEPTORS
 from .proxy_settings import DIRECTIVE, INTERCEPTOR, ONE_SIGN, TWO_SIGNS, VERDICT, grade
 from .reading import Node
 from .rule import OPEN, Finding
 from .settings import Settings
+
+T = TypeVar("T")
 
 MEND = "Take it off the path of Arc's agents, or have it pass the hosts of Arc through untouched."
 
@@ -307,18 +310,20 @@ def read(text: str, place: Node, settings: Settings) -> Iterator[Finding | Weak]
 def conclude(found: Iterable[Finding | Weak], settings: Settings) -> Iterator[Finding]:
     """The findings of one resource: what is conclusive, or two weak signs that agree, or one that does not."""
     certain: list[Finding] = []
-    weak: dict[str, Weak] = {}
+    weak: list[Weak] = []
     for one in found:
         if isinstance(one, Finding):
             certain.append(one)
         else:
-            weak.setdefault(one.kind, one)
-    if weak.pop(_SPLICING, None):
-        weak = {kind: one for kind, one in weak.items() if kind not in _SQUID_ALONE}
+            weak.append(one)
     yield from certain
     if any(one.grade != OPEN for one in certain):
         return
-    signs = list(weak.values())
+    kinds: dict[str, Weak] = {}
+    for sign in weak:
+        if not _taken_back(sign, weak):
+            kinds.setdefault(sign.kind, sign)
+    signs = list(kinds.values())
     if len(signs) > 1:
         problem = f"{signs[0].problem}, and {_place(signs[1])}{signs[1].problem}"
         yield Finding(grade(settings, TWO_SIGNS), signs[0].place.path, problem, MEND)
@@ -326,23 +331,27 @@ def conclude(found: Iterable[Finding | Weak], settings: Settings) -> Iterator[Fi
         yield from (Finding(ONE_SIGN, one.place.path, one.problem, MEND) for one in signs)
 
 
-def agree(of_resources: Sequence[Iterable[Weak]]) -> Iterator[tuple[int, int, Weak, Weak]]:
-    """Signs of one product in different resources that agree, each product once: which resources, and the signs.
+def agree(signs: Sequence[tuple[T, Weak]]) -> Iterator[tuple[tuple[T, Weak], tuple[T, Weak]]]:
+    """Two signs of one product in different places that agree, each product once.
 
     Args:
-        of_resources: the weak signs of each, those that take others back too.
+        signs: each with where it was found, and those that take others back too.
     """
-    first: dict[str, tuple[int, Weak]] = {}
+    first: dict[str, tuple[T, Weak]] = {}
     told: set[str] = set()
-    spliced = any(one.kind == _SPLICING for signs in of_resources for one in signs)
-    for number, signs in enumerate(of_resources):
-        for one in signs:
-            if one.kind == _SPLICING or (spliced and one.kind in _SQUID_ALONE) or one.product in told:
-                continue
-            before, sign = first.setdefault(one.product, (number, one))
-            if before != number and sign.kind != one.kind:
-                told.add(one.product)
-                yield before, number, sign, one
+    weak = [one for _, one in signs]
+    for where, one in signs:
+        if one.product in told or _taken_back(one, weak):
+            continue
+        before, sign = first.setdefault(one.product, (where, one))
+        if before is not where and sign.kind != one.kind:
+            told.add(one.product)
+            yield (before, sign), (where, one)
+
+
+def _taken_back(sign: Weak, signs: Sequence[Weak]) -> bool:
+    """Whether it says nothing beside the others: squid opens nothing where all it does is splicing."""
+    return sign.kind == _SPLICING or (sign.kind in _SQUID_ALONE and any(one.kind == _SPLICING for one in signs))
 
 
 def _place(sign: Weak) -> str:

@@ -278,16 +278,18 @@ CHECKS = (
 
 def _together(subjects: Sequence[Subject], settings: Settings) -> Iterable[tuple[Subject, Finding]]:
     """Signs of one product in several resources, none of which is conclusive: such are refused by themselves."""
-    resources: list[tuple[Subject, list[Weak]]] = []
+    signs: list[tuple[Subject, Weak]] = []
     for subject in subjects:
         for check in _TEXT_CHECKS:
-            found = list(_SIGNS[check.name](subject, settings)) if check.sees(subject.token) else []
+            if not check.sees(subject.token):
+                continue
+            found = list(_SIGNS[check.name](subject, settings))
             if all(one.grade in (OPEN, ONE_SIGN) for one in conclude(found, settings)):
-                resources.append((subject, [one for one in found if isinstance(one, Weak)]))
-    for before, after, one, other in agree([signs for _, signs in resources]):
-        beside = resources[after][0].resource
-        problem = f"{one.problem}, and {beside.name if beside else 'another resource'} {other.problem}"
-        yield resources[before][0], Finding(grade(settings, TWO_SIGNS), one.place.path, problem, MEND)
+                signs += ((subject, one) for one in found if isinstance(one, Weak))
+    for (about, one), (beside, other) in agree(signs):
+        name = beside.resource.name if beside.resource else "another resource"
+        problem = f"{one.problem}, and {name} {other.problem}"
+        yield about, Finding(grade(settings, TWO_SIGNS), one.place.path, problem, MEND)
 
 
 STACK_CHECKS = (
