@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import psutil
 import pytest
+from processes import ended
 from waiting import until
 
 from arcgateway.errors import Failure
@@ -85,6 +85,6 @@ def test_it_ends_with_a_program_that_is_killed() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        observer = psutil.Process(int(process.stdout.readline()))
+        observer = int(process.stdout.readline())
         os.kill(process.pid, signal.SIGKILL)
-    until(lambda: not observer.is_running() or observer.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(observer))

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import yaml
+from processes import descendants, ended, kill
 from running_sandbox import Sandbox, started
 from waiting import until
 
@@ -104,8 +104,7 @@ class FleetOf:
             try:
                 yield process
             finally:
-                for one in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
-                    one.kill()
+                kill(descendants(process.pid))
                 process.kill()
 
     def locks(self) -> list[Path]:
@@ -250,10 +249,6 @@ def _renamed(fleet: FleetOf, tag: str) -> None:
     del fleet.content["clusters"]["west"]["tags"]
 
 
-def _engines() -> set[int]:
-    return {one.pid for one in psutil.process_iter(["name"]) if one.info["name"] == "pulumi"}
-
-
 def test_ctrl_c_has_the_engines_cancel_and_leaves_no_lock(fleet: FleetOf) -> None:
     _renamed(fleet, "one")
     ask(fleet.sandbox.home, "POST", "/sandbox/faults", _slow())
@@ -283,11 +278,11 @@ def test_a_killed_run_takes_its_engines_along_and_leaves_no_lock(fleet: FleetOf)
     ask(fleet.sandbox.home, "POST", "/sandbox/faults", _slow())
     with fleet.begun("up", "--ring", "second") as process:
         until(_running(process, fleet), 240)
-        engines = {one.pid for one in psutil.Process(process.pid).children() if one.name() == "pulumi"}
+        engines = {one.pid for one in descendants(process.pid, lambda one: one.name() == "pulumi")}
         assert engines
         process.kill()
         process.wait()
-        until(lambda: not any(map(psutil.pid_exists, engines)), 120)
+        until(lambda: all(map(ended, engines)), 120)
     # One more may have begun while these were counted.
     until(lambda: not fleet.locks(), 120)
     ask(fleet.sandbox.home, "DELETE", "/sandbox/faults")
@@ -297,8 +292,9 @@ def test_a_lock_of_a_crashed_run_is_explained_and_released_when_asked(fleet: Fle
     ask(fleet.sandbox.home, "POST", "/sandbox/faults", _slow())
     with fleet.begun("up", "--ring", "second") as process:
         until(_running(process, fleet), 240)
-        for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children()]:
-            one.kill()
+        engines = descendants(process.pid, lambda one: one.ppid() == process.pid)
+        process.kill()
+        kill(engines)
         process.wait()
     ask(fleet.sandbox.home, "DELETE", "/sandbox/faults")
     assert fleet.locks()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import ended
 from waiting import until
 
 from sandbox.home import PROJECT, Home
@@ -126,4 +127,4 @@ def test_a_killed_supervisor_leaves_nothing_behind(home: Home) -> None:
     finally:
         supervisor.kill()
         supervisor.wait()
-    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(child))

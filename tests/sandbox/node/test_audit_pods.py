@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from node_world import Clusters, Json, container, pod
+from processes import descendants, ended
 from waiting import until
 
 from sandbox.home import PROJECT, Home
@@ -263,7 +263,6 @@ def test_following_ends_in_time_and_leaves_no_kubectl(audit: Audit, east: Cluste
     with proxies(east, arc_proxy("quiet", echo(line(HOST)) + "; sleep 60")):
         until(lambda: east.run("logs", "arc-proxy-quiet", check=False).stdout)
         with following(audit, out, "--duration", "5s") as process:
-            children = psutil.Process(process.pid).children
-            kubectls = until(lambda: [one for one in children(recursive=True) if "--follow" in one.cmdline()])
+            kubectls = until(lambda: descendants(process.pid, lambda one: "--follow" in one.cmdline()))
             assert process.wait(20) == 0, out.read_text()
-            assert not any(one.is_running() for one in kubectls)
+            assert all(ended(one.pid) for one in kubectls)

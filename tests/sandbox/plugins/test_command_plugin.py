@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from plugin_hosting import BIN, Hosted, Refused, hosted, urn
+from processes import ended
 from pulumi.runtime.proto import provider_pb2
 from waiting import until
 
@@ -298,7 +299,7 @@ def test_it_ends_with_what_started_it(tmp_path: Path) -> None:
     starter = f"{PLUGIN} > port & echo $! > plugin; while [ ! -s port ]; do sleep 0.02; done; kill -KILL $$"
     subprocess.run(["/bin/sh", "-c", starter], cwd=tmp_path, timeout=20)
     process = int((tmp_path / "plugin").read_text())
-    until(lambda: not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(process))
 
 
 def test_it_is_found_through_a_link_and_needs_the_environment(tmp_path: Path) -> None:
