@@ -226,8 +226,9 @@ def status(file: Path, program: Path, work_dir: Path | None, as_json: bool) -> N
     """Show each stack's last update and how many of its clusters Azure shows as connected. Status 2 if not all are."""
     from arcgateway.fleet import gate
     from arcgateway.fleet.description import Fleet
+    from arcgateway.fleet.engines import Engines
     from arcgateway.fleet.partition import stacks
-    from arcgateway.fleet.runner import Engines, Runner
+    from arcgateway.fleet.runner import Runner
     from arcgateway.fleet.workshop import Program, Workshop
 
     fleet = Fleet.load(file)
@@ -323,8 +324,9 @@ def _run(options: Options, verb: str, work: Callable[[Rollout, list[Stage]], Non
 
     from arcgateway.fleet import account, partition
     from arcgateway.fleet.board import Board
+    from arcgateway.fleet.engines import Engines, interrupting
     from arcgateway.fleet.rollout import Rollout
-    from arcgateway.fleet.runner import Engines, Runner, interrupting
+    from arcgateway.fleet.runner import Runner
     from arcgateway.fleet.workshop import Program, Workshop
 
     program = Program.find(options.program)

@@ -20,7 +20,7 @@ from rich.console import Console, ConsoleDimensions
 
 from arcgateway import audit, cli
 from arcgateway.audit import Index, Lists
-from arcgateway.audit_command import _live_table
+from arcgateway.audit_output import _live_table
 from arcgateway.logfiles import LONGEST, blocks
 from arcgateway.traffic import Lines, Reader, Tally
 
