@@ -71,16 +71,17 @@ class Commands:
         lines = _Lines(log)
         outputs = {name: _Buffer() for name in ("stdout", "stderr")}
         with self._started(what) as process:
-            readers = [
+            streams = [
                 Thread(target=_read, args=(stream, (outputs[name], together, *((lines,) * (name in what.logged)))))
                 for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
             ]
-            for reader in readers:
-                reader.start()
             if process.stdin is not None:
-                Thread(target=_feed, args=(process.stdin, what.stdin.encode()), daemon=True).start()
-            for reader in readers:
-                reader.join()
+                # Waited for too: a pipe that nobody has read may break once more for whoever closes it.
+                streams.append(Thread(target=_feed, args=(process.stdin, what.stdin.encode())))
+            for thread in streams:
+                thread.start()
+            for thread in streams:
+                thread.join()
             status = process.wait()
             with self._lock:
                 self._running.discard(process)
