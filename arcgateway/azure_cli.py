@@ -116,13 +116,13 @@ class AzureCli:
         """`az connectedk8s connect`: the cluster's resource, its agents and its association, in one go."""
         more: list[Argument] = ["--location", location] if location else []
         flags = _flags(change.flags, lambda flag: flag.connect)
-        self._require_versions(seconds)
+        self.require_versions(seconds)
         self._on_cluster("connect", cluster, [*more, *_arguments(change), *flags, "--yes"], seconds)
 
     def update(self, cluster: ConnectedClusterId, change: Change, seconds: float) -> None:
         """`az connectedk8s update` with what the change names, and nothing else."""
         flags = _flags(change.flags, lambda flag: flag.update)
-        self._require_versions(seconds)
+        self.require_versions(seconds)
         self._on_cluster("update", cluster, [*_arguments(change), *flags, "--yes"], seconds)
 
     def delete(self, cluster: ConnectedClusterId, seconds: float, *, force: bool = False) -> None:
@@ -162,8 +162,12 @@ class AzureCli:
         homes = Path(self._env.get("HOME") or self._env.get("USERPROFILE") or Path.home()) / ".azure" / "helm"
         return next((str(path) for path in sorted(homes.glob("*/*/helm*"), reverse=True) if path.is_file()), None)
 
-    def _require_versions(self, seconds: float) -> None:
-        """See that the client is new enough for what it is going to be asked."""
+    def require_versions(self, seconds: float) -> None:
+        """See that the client is new enough for what it is going to be asked.
+
+        Raises:
+            Failure: it is not, or it is not there.
+        """
         az_versions.require(
             self._program(), self._env, lambda: self.run(["version", "--output", "json"], min(seconds, 120))
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -412,7 +412,10 @@ class Operations:
 
     def _before_writing(self, wanted: DriverSettings, seen: Seen, steps: Plan) -> None:
         """See to what must hold before the first write: what Azure asks for, and the way through the proxy."""
-        endpoint = self._patiently(lambda: prerequisites.check(self._arm, wanted, seen, steps, self._progress))
+        try:
+            endpoint = self._patiently(lambda: prerequisites.check(self._arm, wanted, seen, steps, self._progress))
+        except Failure as refused:
+            raise prerequisites.together([refused, *self._problems_of_client()]) from None
         agents = wanted.proxy or proxy_of(seen.agents.release) or ProxySettings()
         location = wanted.location or str((seen.cluster or {}).get("location") or "")
         about = replace(wanted, location=location, proxy=agents, gateway_endpoint=endpoint)
@@ -453,7 +456,14 @@ class Operations:
             prerequisites.check(self._arm, self._settings, seen, steps, self._progress)
         except Failure as failure:
             failures.append(failure)
-        return prerequisites.together(failures)
+        return prerequisites.together([*failures, *self._problems_of_client()])
+
+    def _problems_of_client(self) -> Iterator[Failure]:
+        """What is wrong with this machine's `az`, to be told beside what else stands in the way."""
+        try:
+            self._az(None).require_versions(LOOK_SECONDS)
+        except Failure as failure:
+            yield failure
 
     def _wait(self, seen: Seen) -> Seen:
         """Until the agents have reported and are ready. The cluster is asked only when Azure hears from it."""

@@ -75,7 +75,28 @@ _SECRET = WithJsonSchema({"anyOf": [{"type": "string"}, _SECURE]})
 _ProxyUrl = Annotated[str, accepted_by(rules.ProxyUrl.parse), _SECRET]
 _Credential = Annotated[str, _SECRET]
 _Pem = Annotated[str, AfterValidator(pem)]
-Guid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+#: Patterns of texts, and in words what has their form.
+_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_STACK = r"^[-\w.]+/[-\w.]+/[-\w.]+$"
+_GROUP = r"^[-\w.()]{0,89}[-\w()]$"
+_GATEWAY = f"^{GatewayId.name_pattern}$"
+_CLUSTER = f"^{ConnectedClusterId.name_pattern}$"
+_SAID = r"\S"
+_FORMS_OF_TEXT = {
+    _GUID: "a GUID: 8, 4, 4, 4 and 12 hexadecimal digits between hyphens",
+    _STACK: "the full name of a stack: ORGANIZATION/PROJECT/STACK",
+    _GROUP: "the name of a resource group: letters, digits, -, _, ., ( and ), at most 90, no . at the end",
+    _GATEWAY: "the name of a gateway: letters, digits, -, _ and ., at most 63",
+    _CLUSTER: "the name of a connected cluster: letters, digits, -, _ and ., at most 63, a letter or digit first",
+    _SAID: "a text that says something",
+}
+
+Guid = Annotated[str, Field(pattern=_GUID)]
+_Text = Annotated[str, Field(min_length=1)]
+_Region = Annotated[_Text, accepted_by(endpoints.region_name)]
+_Group = Annotated[str, Field(pattern=_GROUP)]
+_ClusterName = Annotated[str, Field(pattern=_CLUSTER)]
 _Seconds = Annotated[int, Field(gt=0)]
 #: YAML reads the first two as booleans where they have no quotes.
 _HybridBenefit = Annotated[
@@ -100,12 +121,12 @@ class OwnGateway(Model):
 
     noun = "a gateway of the stack's own"
 
-    name: str
+    name: Annotated[str, Field(pattern=_GATEWAY)]
     """Name of the gateway in Azure."""
-    resource_group: str
+    resource_group: _Group
     """Name of the resource group that holds the gateway."""
     create_resource_group: bool = False
-    location: str
+    location: _Region
     gateway_type: Literal["Public"] = "Public"
     allowed_features: list[str] = ["*"]
     tags: dict[str, str] = {}
@@ -126,7 +147,7 @@ class GatewayOfStack(Model):
 
     noun = "a gateway that is given by its stack"
 
-    stack: Annotated[str, Field(pattern=r"^[-\w.]+/[-\w.]+/[-\w.]+$")]
+    stack: Annotated[str, Field(pattern=_STACK)]
     """Full name of the other stack: `ORGANIZATION/PROJECT/STACK`."""
 
 
@@ -152,16 +173,16 @@ class _AnyCluster(Model):
     """Key in `proxies` of the proxy that the agents use; without it they use none."""
     gateway: bool = True
     """Whether the cluster uses the stack's gateway; true by default."""
-    kube_context: str | None = None
+    kube_context: _Text | None = None
     egress_policy: bool = False
     on_unreachable: Literal["fail", "forget", "azure-only"] = "fail"
-    distribution: str | None = None
-    distribution_version: str | None = None
+    distribution: _Text | None = None
+    distribution_version: _Text | None = None
     azure_hybrid_benefit: _HybridBenefit | None = None
     disable_auto_upgrade: bool | None = None
-    container_log_path: str | None = None
+    container_log_path: _Text | None = None
     enable_oidc_issuer: bool | None = None
-    self_hosted_issuer: str | None = None
+    self_hosted_issuer: _Text | None = None
     enable_workload_identity: bool | None = None
     configuration_settings: dict[str, dict[str, str]] | None = None
     configuration_protected_settings: dict[str, dict[str, _Credential]] | None = None
@@ -174,18 +195,18 @@ class OnboardedCluster(_AnyCluster):
 
     existing: Literal[False] = False
     """False: the stack connects the cluster."""
-    name: str | None = None
+    name: _ClusterName | None = None
     """Name of the connected cluster in Azure; its key when not given."""
-    resource_group: str
+    resource_group: _Group
     """Name of the resource group that holds it."""
-    location: str
+    location: _Region
     subscription_id: Guid | None = None
     tags: dict[str, str] = {}
-    infrastructure: str | None = None
+    infrastructure: _Text | None = None
     custom_locations_oid: Guid | None = None
     onboarding_timeout: _Seconds | None = None
     enable_private_link: bool | None = None
-    private_link_scope_id: str | None = None
+    private_link_scope_id: _Text | None = None
 
 
 class ExistingCluster(_AnyCluster):
@@ -195,11 +216,11 @@ class ExistingCluster(_AnyCluster):
 
     existing: Literal[True]
     """True: the cluster is connected already."""
-    name: str | None = None
+    name: _ClusterName | None = None
     """Name of the connected cluster in Azure; its key when not given."""
-    resource_group: str
+    resource_group: _Group
     """Name of the resource group that holds it."""
-    location: str | None = None
+    location: _Region | None = None
     subscription_id: Guid | None = None
 
 
@@ -211,7 +232,7 @@ class ExistingClusterById(_AnyCluster):
     existing: Literal[True] = True
     """True: the cluster is connected already."""
     cluster_id: Annotated[str, accepted_by(ConnectedClusterId.parse)]
-    location: str | None = None
+    location: _Region | None = None
 
 
 class Allowlist(Model):
@@ -222,7 +243,7 @@ class Allowlist(Model):
     scenarios: Annotated[list[str], accepted_by(_known_scenarios)] = []
     """Arc features in use, for example `container-insights`."""
     edition: Literal["preview", "ga", "both"] = "both"
-    vault: str | None = None
+    vault: _Text | None = None
     formats: Annotated[list[str], accepted_by(_known_formats)] = []
     firewall_policy_id: Annotated[str | None, accepted_by(_firewall_policy)] = None
     firewall_priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[1])] | None = None
@@ -237,7 +258,7 @@ class PreflightException(Model):
 
     counts: Literal["warn", "ignore"] = "warn"
     """What its failure counts as: a warning, or nothing at all."""
-    reason: Annotated[str, Field(pattern=r"\S")]
+    reason: Annotated[str, Field(pattern=_SAID)]
     """Why, for whoever reads it later."""
 
 
@@ -322,6 +343,9 @@ KEYS = tuple(Settings.model_fields)
 #: What is said where a map of settings is wanted.
 NO_MAP = "has to be a map of settings: write it indented below the key"
 
+#: What is said where a value is wanted.
+EMPTY = "is empty: give a value, or remove the key"
+
 _MEANINGS = {
     "missing": "is missing: add it",
     "model_type": NO_MAP,
@@ -333,6 +357,7 @@ _MEANINGS = {
     "int_parsing": "has to be a whole number",
     "int_type": "has to be a whole number",
     "int_from_float": "has to be a whole number",
+    "string_too_short": EMPTY,
 }
 
 
@@ -359,10 +384,12 @@ def meaning(detail: Any, owner: type[Model], known: Iterable[str] = ()) -> str:
         keys = [*known, *(str(field.alias) for field in owner.model_fields.values())]
         return f"is not a setting of {owner.noun}: {nearest(str(detail['loc'][-1]), keys)}"
     if detail["type"] == "string_type" and detail["input"] is None:
-        return "is empty: give a value, or remove the key"
+        return EMPTY
     if detail["type"] == "string_type" and isinstance(detail["input"], (list, Mapping)):
         return f"has to be one text, and not a {'list' if isinstance(detail['input'], list) else 'map'}"
     said = re.sub(r"^Value error, |^(Input|String|List|Dictionary) should", _words, str(detail["msg"]))
+    if (pattern := detail.get("ctx", {}).get("pattern")) in _FORMS_OF_TEXT:
+        return f"{said}: {_FORMS_OF_TEXT[pattern]}"
     return _MEANINGS.get(detail["type"], said)
 
 
@@ -415,6 +442,9 @@ def contradictions(found: Mapping[str, Any], secret_keys: set[str]) -> Iterator[
             yield f"clusters.{name}.proxy", f"there is no proxy {wanted!r}; known are {', '.join(proxies) or 'none'}"
         if "configurationProtectedSettings" in cluster and "clusters" not in secret_keys:
             yield _in_plain_text(f"clusters.{name}.configurationProtectedSettings", ".SETTING.NAME")
+        if cluster.get("clusterId", cluster.get("name")) is None and not re.fullmatch(_CLUSTER, name):
+            yield f"clusters.{name}.name", f"is missing: without it the key has to be {_FORMS_OF_TEXT[_CLUSTER]}"
+    yield from _shared_contexts(clusters)
     same = defaultdict[str, list[str]](list)
     given = found.get("gateway")
     gateway = str(given.get("id")) if isinstance(given, Mapping) else ""
@@ -426,9 +456,19 @@ def contradictions(found: Mapping[str, Any], secret_keys: set[str]) -> Iterator[
             yield f"clusters.{other}", f"is the same cluster as clusters.{first}: remove one of the two"
 
 
+def _shared_contexts(clusters: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Clusters that are reached as another one is: agents of one connected cluster alone run in a cluster."""
+    first: dict[str, str] = {}
+    for name, cluster in clusters.items():
+        context = cluster.get("kubeContext")
+        named = isinstance(context, str) and cluster.get("enabled") is not False
+        if named and (other := first.setdefault(str(context), name)) != name:
+            yield f"clusters.{name}.kubeContext", f"is that of clusters.{other}, which is another cluster: mend one"
+
+
 def proxy_contradictions(path: str, proxy: Mapping[str, Any], *, secret: bool) -> Iterator[tuple[str, str]]:
     urls = {key: proxy[key] for key in ("httpsUrl", "httpUrl") if isinstance(proxy.get(key), str)}
-    if not {"httpsUrl", "httpUrl"} & set(proxy):
+    if proxy.get("httpsUrl") is None and proxy.get("httpUrl") is None:
         yield f"{path}.httpsUrl", "is missing: give the proxy's address here or in httpUrl"
     for key, url in urls.items():
         try:

@@ -10,7 +10,7 @@ from arcgateway.azure_firewall import COLLECTION, DEFAULT_PRIORITY, rule_collect
 from arcgateway.ids import FirewallPolicyId
 from arcgateway.times import moment, rfc3339
 
-from .component import Component
+from .component import Component, without_none
 
 
 class EndpointAllowlistArgs(TypedDict):
@@ -56,6 +56,7 @@ class EndpointAllowlist(Component):
     """The texts of the forms that were asked for, by form."""
 
     def __init__(self, name: str, args: EndpointAllowlistArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        args = without_none(args)
         super().__init__(name, args, opts)
         asked: list[Any] = [
             args["gateway_endpoint"],

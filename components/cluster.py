@@ -6,9 +6,10 @@ from typing import Any, NotRequired, Optional, TypedDict, cast
 import pulumi
 
 from arcgateway import ids
+from arcgateway import proxy as rules
 
 from . import drift
-from .component import ArgumentError, derived
+from .component import ArgumentError, derived, without_none
 from .driver import Driven, Report, Verbs, drive, reported
 from .egress import egress_policy
 from .proxy import as_json, joined, with_credentials_secret
@@ -171,6 +172,15 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[pulumi.Input[Any]], Optional[pulum
 }
 
 
+#: How the driver reads an argument: what is wrong with a plain value is told before it is run.
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "gateway_id": ids.GatewayId.parse,
+    "proxy_https": rules.ProxyUrl.parse,
+    "proxy_http": rules.ProxyUrl.parse,
+    "proxy_skip_range": rules.canonical,
+}
+
+
 class _Cluster(Driven):
     """What the two kinds have in common: one operation of the driver, its report, and the egress policy."""
 
@@ -195,6 +205,9 @@ class _Cluster(Driven):
         if not enabled:
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(**PAUSED))
         super().__init__(name, args, opts)
+        for argument, read in _READ.items():
+            if isinstance(value := args.get(argument), (str, list)):
+                self.checked(argument, value, read)
         subscription_id, resource_group, cluster_name = self._identity(args)
         environment: dict[str, Any] = {
             "ARC_SUBSCRIPTION_ID": subscription_id,
@@ -203,7 +216,7 @@ class _Cluster(Driven):
             **{
                 variable: write(args[argument])
                 for argument, (variable, write) in _VARIABLES.items()
-                if args.get(argument) is not None
+                if argument in args
             },
             "ARC_PREFLIGHT": args.get("preflight", "require"),
         }
@@ -229,11 +242,11 @@ class _Cluster(Driven):
         Raises:
             ArgumentError: the cluster is given in two ways, or in none.
         """
-        named = [name for name in ("cluster_name", "resource_group_name") if args.get(name) is not None]
-        if args.get("cluster_id") is None:
+        named = [name for name in ("cluster_name", "resource_group_name") if name in args]
+        if "cluster_id" not in args:
             if len(named) < 2:
                 raise ArgumentError(self, "cluster_id", "is missing: give it, or cluster_name and resource_group_name")
-            return _subscription(args), args["resource_group_name"], args["cluster_name"]
+            return self._subscription(args), args["resource_group_name"], args["cluster_name"]
         if "subscription_id" in args:
             named.append("subscription_id")
         if named:
@@ -244,6 +257,13 @@ class _Cluster(Driven):
             known.apply(lambda cluster: cluster.resource_group),
             known.apply(lambda cluster: cluster.name),
         )
+
+    def _subscription(self, args: Mapping[str, Any]) -> pulumi.Input[str]:
+        if "subscription_id" in args:
+            return cast(pulumi.Input[str], args["subscription_id"])
+        if "gateway_id" in args:
+            return derived(args["gateway_id"], subscription_of)
+        raise ArgumentError(self, "subscription_id", "is missing: give it, or gateway_id, which names one")
 
 
 class ConnectedCluster(_Cluster):
@@ -259,10 +279,16 @@ class GatewayAssociation(_Cluster):
     def __init__(self, name: str, args: GatewayAssociationArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         super().__init__(name, Verbs("associate", "disassociate"), args, opts)
 
+    def _identity(self, args: Mapping[str, Any]) -> tuple[pulumi.Input[str], pulumi.Input[str], pulumi.Input[str]]:
+        identity = super()._identity(args)
+        if "gateway_id" not in args and args.get("enabled", True):
+            raise ArgumentError(self, "gateway_id", "is missing: an existing cluster is there to use a gateway")
+        return identity
+
 
 def _with_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with what is secret in them as secrets, whatever it came as: they go into the state."""
-    given = dict(args)
+    given = dict(without_none(args))
     if "configuration_protected_settings" in given:
         given["configuration_protected_settings"] = pulumi.Output.secret(given["configuration_protected_settings"])
     for url in ("proxy_https", "proxy_http"):
@@ -274,11 +300,3 @@ def _with_secrets(args: Mapping[str, Any]) -> dict[str, Any]:
 def subscription_of(gateway_id: str) -> str:
     """The subscription in a gateway's ARM id."""
     return ids.GatewayId.parse(gateway_id).subscription
-
-
-def _subscription(args: Any) -> pulumi.Input[str]:
-    if "subscription_id" in args:
-        return cast(pulumi.Input[str], args["subscription_id"])
-    if "gateway_id" in args:
-        return derived(args["gateway_id"], subscription_of)
-    raise ValueError("a cluster that uses no gateway needs its subscription_id")

@@ -5,13 +5,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from inspect import isawaitable
-from typing import Any, Optional
+from inspect import get_annotations, isawaitable
+from typing import Any, Optional, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import pulumi
 
 PACKAGE = "arc-gateway"
+
+Args = TypeVar("Args", bound=Mapping[str, Any])
 
 
 class ArgumentError(pulumi.RunError):
@@ -19,6 +21,15 @@ class ArgumentError(pulumi.RunError):
 
     def __init__(self, component: pulumi.ComponentResource, argument: str, reason: object) -> None:
         super().__init__(f"{type(component).__name__} {component.pulumi_resource_name!r}: {argument}: {reason}")
+        self.argument, self.reason = argument, str(reason)
+
+
+#: The words that an argument of this name may be; the driver takes no others.
+_WORDS = {
+    "preflight": ("require", "warn", "off"),
+    "drift": ("require", "warn", "off"),
+    "on_unreachable": ("fail", "azure-only", "forget"),
+}
 
 
 #: How many calls of a registration are recorded: the SDK's own, ours, and some of the program's.
@@ -49,6 +60,25 @@ class Component(pulumi.ComponentResource):
     def __init__(self, name: str, args: Mapping[str, Any], opts: Optional[pulumi.ResourceOptions]) -> None:
         with short_stack_traces():
             super().__init__(f"{PACKAGE}:index:{type(self).__name__}", name, camel_case(args), opts)
+        self._refuse_unusable(args)
+
+    def _refuse_unusable(self, args: Mapping[str, Any]) -> None:
+        """Refuse a name that is no argument, which Python would pass over, one that is missing, and an unknown word.
+
+        Raises:
+            ArgumentError: says which.
+        """
+        declared = get_annotations(type(self).__init__).get("args")
+        known = getattr(declared, "__annotations__", {}).keys()  # none where a class of a program's own does not say
+        if known and (unknown := sorted(args.keys() - known)):
+            from arcgateway.stack_settings import nearest  # brings much along, for this message alone
+
+            raise ArgumentError(self, unknown[0], f"is no argument: {nearest(unknown[0], sorted(known))}")
+        if missing := sorted(getattr(declared, "__required_keys__", frozenset[str]()) - args.keys()):
+            raise ArgumentError(self, ", ".join(missing), "is missing: give it")
+        for argument, words in _WORDS.items():
+            if isinstance(word := args.get(argument), str) and word not in words:
+                raise ArgumentError(self, argument, f"{word!r} is none of {', '.join(words)}")
 
     def child(self, **options: Any) -> pulumi.ResourceOptions:
         """Options for a resource inside this component."""
@@ -82,6 +112,11 @@ class Component(pulumi.ComponentResource):
         self.register_outputs(camel_case(outputs))
 
 
+def without_none(args: Args) -> Args:
+    """The arguments without those that are None: they are as good as left out."""
+    return cast(Args, {name: value for name, value in args.items() if value is not None})
+
+
 #: What was made of an Output, by what made it.
 _derived: WeakKeyDictionary[pulumi.Output[Any], dict[Callable[[Any], Any], pulumi.Output[Any]]] = WeakKeyDictionary()
 
@@ -106,9 +141,10 @@ def derived(value: pulumi.Input[Any], make: Callable[[Any], Any]) -> pulumi.Inpu
 
 def camel_case(names: Mapping[str, Any]) -> dict[str, Any]:
     """The same values under camelCase names; nested keys are data and stay as they are."""
-    return {_camel_case(name): value for name, value in names.items()}
+    return {in_camel_case(name): value for name, value in names.items()}
 
 
 @cache
-def _camel_case(name: str) -> str:
+def in_camel_case(name: str) -> str:
+    """An argument's name in other languages."""
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)

@@ -8,7 +8,7 @@ import pulumi
 from arcgateway import rights
 from arcgateway.ids import GatewayId
 
-from .component import ArgumentError, Component
+from .component import ArgumentError, Component, without_none
 
 # The SDK is imported where it is used, as stacks of clusters need it not, and it takes as long as all of this package.
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class ArcGatewayArgs(TypedDict):
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Azure tags, of its own resource group too."""
     protect: NotRequired[bool]
-    """Whether Pulumi refuses to delete the gateway, and its own resource group; false by default."""
+    """Whether Pulumi refuses to delete the gateway, and its own resource group; as the component's option
+    `protect` says when not given."""
 
 
 class ArcGateway(Component):
@@ -65,6 +66,7 @@ class ArcGateway(Component):
     """`Succeeded` once Azure serves the endpoint."""
 
     def __init__(self, name: str, args: ArcGatewayArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        args = without_none(args)
         super().__init__(name, args, opts)
         gateway = self._existing(name, args) if "existing_id" in args else self._own(name, args)
         endpoint = gateway.gateway_endpoint
@@ -110,7 +112,7 @@ class ArcGateway(Component):
                 self, "resource_group_name", "is missing: name the gateway's resource group, or give existing_id"
             )
         group_name, location, tags = args["resource_group_name"], args.get("location"), args.get("tags")
-        protect = args.get("protect", False)
+        protect = args.get("protect")  # without it the component's own option counts, as for any child
         if args.get("create_resource_group"):
             group = resources.ResourceGroup(
                 name,
@@ -177,6 +179,7 @@ class GatewayOperatorRole(Component):
     def __init__(self, name: str, args: GatewayOperatorRoleArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         from pulumi_azure_native import authorization
 
+        args = without_none(args)
         super().__init__(name, args, opts)
         duties = [duty for duty in _DUTIES if duty.argument is None or args.get(duty.argument)]
         role = authorization.RoleDefinition(

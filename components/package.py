@@ -5,15 +5,18 @@ import inspect
 import json
 import sys
 import textwrap
-from typing import Any
+from typing import Any, Optional
 
-from pulumi import ComponentResource
+from pulumi import ComponentResource, Inputs, ResourceOptions
+from pulumi.errors import InputPropertyError
+from pulumi.provider import ConstructResult
 from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ComponentInitError
 
 import arcgateway
 
 from . import __all__ as public
-from .component import PACKAGE
+from .component import PACKAGE, ArgumentError, in_camel_case
 
 #: Every public component is in the package.
 COMPONENTS: list[type[ComponentResource]] = [
@@ -45,6 +48,17 @@ class Package(ComponentProvider):
             shown = schema["types"][f"{PACKAGE}:index:{name}"]
             _describe(shown.get("properties", {}), definition.python_type, definition.properties_mapping)
         self.schema = json.dumps(schema, indent=2, sort_keys=True)
+
+    def construct(
+        self, name: str, resource_type: str, inputs: Inputs, options: Optional[ResourceOptions] = None
+    ) -> ConstructResult:
+        """Declare a component. An argument that cannot be used is told as the program names it, and without a trace."""
+        try:
+            return super().construct(name, resource_type, inputs, options)
+        except ComponentInitError as failed:
+            if not isinstance(failed.inner, ArgumentError):
+                raise
+            raise InputPropertyError(in_camel_case(failed.inner.argument), failed.inner.reason) from None
 
 
 def _describe(properties: dict[str, Any], owner: type, names: dict[str, str]) -> None:

@@ -1,6 +1,6 @@
 """The enterprise proxy between clusters and the gateway, and the probe of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
@@ -8,7 +8,7 @@ import pulumi
 from arcgateway import proxy as rules
 from arcgateway.trust import pem
 
-from .component import ArgumentError, Component, derived
+from .component import ArgumentError, Component, derived, without_none
 from .driver import Report, Verbs, drive
 
 #: Whose endpoints are looked at where nothing says in which region the clusters are.
@@ -63,6 +63,7 @@ class ProxySettings(Component):
     """What the last probe found: `pass`, `warn`, or `off` where none is made."""
 
     def __init__(self, name: str, args: ProxySettingsArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        args = without_none(args)
         super().__init__(name, _recorded(args), opts)
         https_url, http_url = self._url(args, "https_url", "http_url"), self._url(args, "http_url", "https_url")
         skip_range = self.checked("skip_range", args.get("skip_range", []), lambda given: list(rules.complete(given)))
@@ -94,9 +95,9 @@ class ProxySettings(Component):
 
     def _url(self, args: ProxySettingsArgs, wanted: str, other: str) -> pulumi.Output[str]:
         """One URL in its canonical form, secret where it holds credentials, whatever it came as."""
-        given: dict[str, Any] = dict(args)
-        argument = wanted if given.get(wanted) is not None else other
-        if given.get(argument) is None:
+        given: Mapping[str, Any] = args
+        argument = wanted if wanted in given else other
+        if argument not in given:
             raise ArgumentError(self, "https_url", "is missing: give the proxy's URL as https_url or http_url")
         parts = given[argument], given.get("username"), given.get("password")
         parsed = self.checked(argument, parts, lambda known: rules.proxy_url(*known))

@@ -155,6 +155,13 @@ def test_a_client_that_is_too_old_is_told_before_the_first_write(
     passed(drive(scene, "disconnect"))
 
 
+def test_a_client_that_is_too_old_is_told_beside_what_else_stands_in_the_way(scene: World) -> None:
+    scene.connected()
+    (scene.root / "versions.json").write_text(json.dumps({"azure-cli": "2.91.0", "extensions": {}}))
+    last = failed(drive(scene, "associate", ARC_KUBE_CONTEXT="nowhere"))
+    assert "no context 'nowhere'" in last and "az extension add" in last and scene.writes() == []
+
+
 def test_the_clients_version_is_asked_once_for_each_installation(scene: World) -> None:
     asked = scene.root / "versions.log"
     scene.associated()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pulumi
 import pytest
 import trustme
 from mock_engine import CLUSTER, GATEWAY_ID, REPORT, SUBSCRIPTION, deploy
+from pulumi.errors import InputPropertyError
 
 from arcgateway import rights
 from components import (
@@ -21,6 +24,7 @@ from components import (
     ProxySettings,
 )
 from components.component import ArgumentError
+from components.package import Package
 
 PASSWORD = "p%40ss-canary"
 
@@ -175,8 +179,16 @@ def test_egress_policy_names_the_proxy_and_no_file_of_this_machine(proxy: str, w
 
 
 def test_a_cluster_without_gateway_needs_its_subscription() -> None:
-    with pytest.raises(ValueError, match="subscription_id"):
-        deploy(lambda: [GatewayAssociation("west", {"cluster_name": "west", "resource_group_name": "arc"}).id])
+    args: Any = {"cluster_name": "west", "resource_group_name": "arc", "location": "eastus"}
+    with pytest.raises(ArgumentError, match="ConnectedCluster 'west': subscription_id: is missing"):
+        deploy(lambda: [ConnectedCluster("west", args).id])
+
+
+def test_an_association_needs_its_gateway_unless_it_is_paused() -> None:
+    args: Any = {"cluster_name": "west", "resource_group_name": "arc", "subscription_id": SUBSCRIPTION}
+    with pytest.raises(ArgumentError, match="GatewayAssociation 'west': gateway_id: is missing"):
+        deploy(lambda: [GatewayAssociation("west", args).id])
+    deploy(lambda: [GatewayAssociation("west", {**args, "enabled": False}).id])
 
 
 def test_allowlist_never_offers_to_close_what_is_needed() -> None:
@@ -238,6 +250,71 @@ def test_a_gateway_with_a_group_of_its_own() -> None:
         "azure-native:resources:ResourceGroup": True,
         "azure-native:hybridcompute:Gateway": True,
     }
+
+
+@pytest.mark.parametrize(("args", "protected"), [({}, True), ({"protect": False}, False)])
+def test_the_components_own_protection_is_the_gateways_where_the_argument_says_nothing(
+    args: Any, protected: bool
+) -> None:
+    def program() -> list[Any]:
+        opts = pulumi.ResourceOptions(protect=True)
+        return [ArcGateway("gw", {"resource_group_name": "arc", "create_resource_group": True, **args}, opts).id]
+
+    assert {request.protect for request in deploy(program).requests if request.custom} == {protected}
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "said"),
+    [
+        (
+            ConnectedCluster,
+            {**CLUSTER, "kube_contxt": "east"},
+            "kube_contxt: is no argument: did you mean kube_context",
+        ),
+        (ConnectedCluster, {"clusterName": "east"}, "clusterName: is no argument: did you mean cluster_name?"),
+        (ConnectedCluster, {"cluster_name": "east"}, "location, resource_group_name: is missing"),
+        (GatewayOperatorRole, {}, "scope: is missing"),
+        (EndpointAllowlist, {"regions": None}, "gateway_endpoint, regions: is missing"),
+        (
+            ProxySettings,
+            {"https_url": "http://p:1", "preflight": "on"},
+            "preflight: 'on' is none of require",
+        ),
+        (ConnectedCluster, {**CLUSTER, "drift": "of"}, "drift: 'of' is none of"),
+        (ConnectedCluster, {**CLUSTER, "on_unreachable": "ignore"}, "on_unreachable: 'ignore' is none of fail"),
+        (ConnectedCluster, {**CLUSTER, "gateway_id": "gw"}, "gateway_id: 'gw' is not the id of an Arc gateway"),
+        (ConnectedCluster, {**CLUSTER, "proxy_https": "proxy:1"}, "proxy_https: the proxy URL has no scheme"),
+        (ConnectedCluster, {**CLUSTER, "proxy_skip_range": ["10.0.0.0/99"]}, "proxy_skip_range: '10.0.0.0/99'"),
+    ],
+    ids=lambda value: value.partition(":")[0] if isinstance(value, str) else "",
+)
+def test_arguments_that_cannot_be_used_are_told_before_anything_is_deployed(kind: Any, args: Any, said: str) -> None:
+    with pytest.raises(ArgumentError, match=re.escape(f"{kind.__name__} 'one': {said}")):
+        deploy(lambda: [kind("one", args).urn])
+
+
+def test_a_program_in_another_language_is_told_by_its_own_name_of_the_argument() -> None:
+    with pytest.raises(InputPropertyError) as refused:
+        deploy(lambda: [Package().construct("one", "arc-gateway:index:ProxySettings", {"httpsUrl": "proxy:1"}).urn])
+    assert refused.value.property_path == "httpsUrl"
+    assert refused.value.reason.startswith("the proxy URL has no scheme")
+
+
+@pytest.mark.parametrize("kind", [ArcGateway, ConnectedCluster, EndpointAllowlist, GatewayOperatorRole, ProxySettings])
+def test_an_argument_that_is_none_is_as_good_as_left_out(kind: Any) -> None:
+    needed = {
+        ArcGateway: {"resource_group_name": "arc"},
+        ConnectedCluster: {**CLUSTER, "egress_policy": True},
+        EndpointAllowlist: {"gateway_endpoint": "ab12.gw.arc.azure.com", "regions": ["eastus"]},
+        GatewayOperatorRole: {"scope": f"/subscriptions/{SUBSCRIPTION}"},
+        ProxySettings: {"https_url": "http://proxy.corp:3128"},
+    }[kind]
+    takes = inspect.get_annotations(kind.__init__)["args"].__annotations__
+
+    def asked(args: Any) -> list[tuple[str, Any]]:
+        return [(made.typ, made.inputs) for made in deploy(lambda: [kind("one", args).urn]).made]
+
+    assert asked({**dict.fromkeys(takes), **needed}) == asked(needed)
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,15 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("proxies.corporate.httpUrl", "proxy.corp:3128", "the proxy URL has no scheme: write http://HOST:PORT"),
         ("proxies.other", {}, "is missing: give the proxy's address here or in httpUrl"),
         ("drift", "never", "has to be 'require', 'warn' or 'off'"),
+        ("gateway.name", "", "the name of a gateway: letters"),
+        ("gateway.resourceGroup", "arc/dev", "the name of a resource group: letters"),
+        ("gateway.location", "", "is empty: give a value, or remove the key"),
+        ("clusters.east.location", "east/us", "'east/us' is no Azure region: give its name"),
+        ("clusters.east.name", "a/b", "the name of a connected cluster: letters"),
+        ("clusters.east.kubeContext", "", "is empty: give a value, or remove the key"),
+        ("clusters.west.subscriptionId", "", "a GUID: 8, 4, 4, 4 and 12 hexadecimal digits"),
+        ("clusters.a b", {"resourceGroup": "arc", "location": "eastus"}, "without it the key has to be the name of a"),
+        ("proxies.other", {"httpsUrl": None}, "is missing: give the proxy's address here or in httpUrl"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value else "",
 )
@@ -263,6 +272,13 @@ def test_a_cluster_is_named_once() -> None:
     said = refusal(config)
     assert "clusters.b: is the same cluster as clusters.a" in said
     assert "clusters.west" not in said
+
+
+def test_a_context_reaches_one_cluster() -> None:
+    config = changed("clusters.west.kubeContext", "east")
+    assert "clusters.west.kubeContext: is that of clusters.east, which is another cluster" in refusal(config)
+    config["clusters"]["east"]["enabled"] = False
+    load(config)
 
 
 def test_an_existing_cluster_by_its_id() -> None:

@@ -29,7 +29,7 @@ def probe(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_checkout_uses_its_own(tmp_path: Path) -> None:
     assert launcher(PROJECT) == "bin/driver"
-    assert not (PROJECT / ".arc-gateway").exists()
+    assert not (PROJECT / INSTALLED).exists()  # the folder may hold what fleets keep
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/driver").write_text("something else by the same name")
     assert launcher(tmp_path) == INSTALLED
